@@ -1,0 +1,79 @@
+//! `decide_finish`: a job is over. Its tombstone is set, and the runner that the event *names* is ended.
+//!
+//! A runner is never ended because "its" job ended elsewhere: it may have another job by now.
+
+use jiff::Timestamp;
+
+use crate::event::JobEvent;
+use crate::ids::RunnerId;
+use crate::ledger::{Ended, LedgerRecord, LedgerState};
+use crate::runner_name::RunnerName;
+
+use super::record::learned;
+
+/// Everything the decision depends on.
+#[derive(Debug, Clone, Copy)]
+pub struct FinishInput<'a> {
+    /// The present moment.
+    pub now: Timestamp,
+    /// The final event.
+    pub event: &'a JobEvent,
+    /// What the ledger knows of the event's job.
+    pub record: Option<&'a LedgerRecord>,
+    /// The record for whose job the event's runner was started. `None` if the event names no runner, or one we did not start.
+    pub owner: Option<&'a LedgerRecord>,
+}
+
+/// What to write, and the runner to end then.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FinishDecision {
+    /// The records to write first, each on the condition that nobody else did.
+    pub writes: Vec<LedgerRecord>,
+    /// The runner to end; repeated until [`decide_runner_ended`] is written.
+    pub end: Option<EndRunner>,
+}
+
+/// A runner to end. Each part may be done twice.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EndRunner {
+    /// The runner.
+    pub runner: RunnerName,
+    /// Its registration, if one was made for it alone.
+    pub registered: Option<RunnerId>,
+    /// Why it is ended.
+    pub reason: String,
+}
+
+/// Decides what a final event means.
+pub fn decide_finish(input: &FinishInput<'_>) -> FinishDecision {
+    let took_before = input.owner.and_then(|owner| owner.runner.as_ref()?.took.clone());
+    let (mut job, owner) = learned(input.record, input.owner, input.event, input.now);
+    if job.state != LedgerState::Finished {
+        job.enter(LedgerState::Finished, format!("the job is over: {}", input.event.status), input.now);
+    }
+    let runner = match &owner {
+        Some(owner) => owner.live_runner(),
+        None if input.owner.is_some() => job.live_runner(),
+        None => None,
+    };
+    // A runner whose job was canceled before its script began may have taken another one since.
+    let is_busy_elsewhere = took_before.is_some_and(|took| took != input.event.key);
+    let end = runner.filter(|_| !is_busy_elsewhere).map(|runner| EndRunner {
+        runner: runner.name.clone(),
+        registered: runner.registered,
+        reason: format!("job {} is over: {}", input.event.key, input.event.status),
+    });
+    let mut writes = vec![job];
+    writes.extend(owner.filter(|_| !is_busy_elsewhere));
+    writes.retain(|write| [input.record, input.owner].into_iter().flatten().all(|read| read != write));
+    FinishDecision { writes, end }
+}
+
+/// The record once its runner is known to be gone; `None` if that was known before.
+pub fn decide_runner_ended(record: &LedgerRecord, reason: &str, now: Timestamp) -> Option<LedgerRecord> {
+    let mut record = record.clone();
+    let runner = record.runner.as_mut().filter(|runner| runner.ended.is_none())?;
+    runner.ended = Some(Ended { at: now, reason: reason.to_owned() });
+    record.enter(record.state, format!("its runner ended: {reason}"), now);
+    Some(record)
+}

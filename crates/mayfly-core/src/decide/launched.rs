@@ -1,0 +1,112 @@
+//! `decide_after_launch`: what became of a launch, and what that means for the claim.
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::ledger::{LedgerRecord, LedgerState, RunnerRecord};
+use crate::ports::LaunchOutcome;
+use crate::runner_name::RunnerName;
+
+/// How long things last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LaunchPolicy {
+    /// How long a claim lasts. Longer than one launch may take with all its timeouts, so that it cannot run out under a
+    /// dispatcher that is alive.
+    pub lease: SignedDuration,
+    /// When to try again after a launch whose outcome nobody knows.
+    pub unknown_retry: SignedDuration,
+    /// When to look for capacity again.
+    pub capacity_retry: SignedDuration,
+    /// How many runners may be started for one job that leave without taking it.
+    pub max_attempts: u32,
+}
+
+impl Default for LaunchPolicy {
+    fn default() -> Self {
+        Self {
+            lease: SignedDuration::from_secs(120),
+            unknown_retry: SignedDuration::from_secs(5),
+            capacity_retry: SignedDuration::from_secs(15),
+            max_attempts: 3,
+        }
+    }
+}
+
+/// What to do after a launch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AfterLaunch {
+    /// Nothing: the runner is on its way.
+    Done,
+    /// The next step of the plan, with its own token.
+    NextStep,
+    /// Nothing now; ask again at this time.
+    Wait {
+        /// When.
+        until: Timestamp,
+        /// Why.
+        reason: String,
+    },
+    /// Nothing any more: given up.
+    GivenUp {
+        /// Why.
+        reason: String,
+    },
+}
+
+/// Decides how a claim goes on. A definite refusal moves to the next step and its new token; an unknown outcome stays at
+/// the step and its token.
+///
+/// Events may have overtaken the launch: a job that is running or over by now keeps that state.
+pub fn decide_after_launch(
+    record: &LedgerRecord,
+    outcome: &LaunchOutcome,
+    policy: &LaunchPolicy,
+    now: Timestamp,
+) -> (LedgerRecord, AfterLaunch) {
+    let mut record = record.clone();
+    let Some(claim) = record.claim.as_mut() else {
+        return (record, AfterLaunch::GivenUp { reason: "the record holds no claim".to_owned() });
+    };
+    let is_open = record.state == LedgerState::Claimed;
+    let after = match outcome {
+        LaunchOutcome::Started { resource } => {
+            let name = RunnerName { target: claim.request.target.target_type(), resource: resource.clone() };
+            let reason = format!("runner {name} was started");
+            record.runner = Some(RunnerRecord {
+                name,
+                registered: claim.registered,
+                launched_at: now,
+                took: None,
+                ended: None,
+            });
+            let state = if is_open { LedgerState::Launched } else { record.state };
+            record.enter(state, reason, now);
+            return (record, AfterLaunch::Done);
+        }
+        LaunchOutcome::Refused { reason } => {
+            claim.registered = None;
+            claim.step += 1;
+            if claim.launch_step().is_some() {
+                claim.lease_until = now + policy.lease;
+                record.enter(record.state, format!("refused, next step: {reason}"), now);
+                AfterLaunch::NextStep
+            } else {
+                claim.step = 0;
+                claim.attempt += 1;
+                let state = if is_open { LedgerState::Seen } else { record.state };
+                record.enter(state, format!("refused, waits: {reason}"), now);
+                AfterLaunch::Wait { until: now + policy.capacity_retry, reason: reason.clone() }
+            }
+        }
+        LaunchOutcome::Unknown { reason } => {
+            claim.lease_until = now;
+            record.enter(record.state, format!("outcome unknown, same step again: {reason}"), now);
+            AfterLaunch::Wait { until: now + policy.unknown_retry, reason: reason.clone() }
+        }
+        LaunchOutcome::Impossible { reason } => {
+            let state = if is_open { LedgerState::Parked } else { record.state };
+            record.enter(state, reason.clone(), now);
+            AfterLaunch::GivenUp { reason: reason.clone() }
+        }
+    };
+    if is_open { (record, after) } else { (record, AfterLaunch::Done) }
+}

@@ -1,0 +1,350 @@
+//! Where a job goes, and why: the one function that the dispatcher and `explain` share.
+
+use std::fmt;
+
+use crate::ids::{JobName, ProjectPath};
+use crate::mapping::{Mapping, NamePattern, RunnerSettings, StoredMapping, Target};
+use crate::tags::TagSet;
+
+/// Everything the answer depends on.
+#[derive(Debug, Clone, Copy)]
+pub struct ResolveInput<'a> {
+    /// The job's project, if the event named it.
+    pub project: Option<&'a ProjectPath>,
+    /// The job's name.
+    pub job: &'a JobName,
+    /// The job's tags, if GitLab told them. The webhook does not carry them.
+    pub tags: Option<&'a TagSet>,
+    /// The rows that may be for this job; others do no harm.
+    pub rows: &'a [StoredMapping],
+    /// Where jobs without a mapping go; `None` means they are not ours.
+    pub default: Option<&'a DefaultTarget>,
+}
+
+/// Where jobs without a mapping go.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DefaultTarget {
+    /// Where their runner starts.
+    pub target: Target,
+    /// How it is made.
+    pub settings: RunnerSettings,
+}
+
+/// The answer with its reasons.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Resolution {
+    /// Where the job goes.
+    pub choice: Choice,
+    /// Each rule looked at, in order.
+    pub explanation: Explanation,
+}
+
+/// Where a job goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Choice {
+    /// To the target of this mapping.
+    Mapping(Mapping),
+    /// To the default target.
+    Default(DefaultTarget),
+    /// Nowhere: no mapping, and no default.
+    NotOurs,
+}
+
+/// Each rule looked at, why it matched or not, and what should be mended.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Explanation {
+    /// One line a rule.
+    pub lines: Vec<String>,
+    /// What an operator should look at.
+    pub warnings: Vec<String>,
+}
+
+impl fmt::Display for Explanation {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.lines.join("; "))?;
+        for warning in &self.warnings {
+            write!(formatter, "; warning: {warning}")?;
+        }
+        Ok(())
+    }
+}
+
+/// The rules in the order they are looked at. Within the prefix rules the longest prefix comes first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Rule {
+    ProjectName,
+    ProjectPrefix,
+    Name,
+    Prefix,
+    ProjectDefault,
+    TableDefault,
+}
+
+impl Rule {
+    const ALL: [Self; 6] = [
+        Self::ProjectName,
+        Self::ProjectPrefix,
+        Self::Name,
+        Self::Prefix,
+        Self::ProjectDefault,
+        Self::TableDefault,
+    ];
+
+    fn of(mapping: &Mapping) -> Self {
+        match (&mapping.key.project, &mapping.key.pattern) {
+            (Some(_), NamePattern::Exact(_)) => Self::ProjectName,
+            (None, NamePattern::Exact(_)) => Self::Name,
+            (Some(_), NamePattern::Prefix(prefix)) if prefix.is_empty() => Self::ProjectDefault,
+            (None, NamePattern::Prefix(prefix)) if prefix.is_empty() => Self::TableDefault,
+            (Some(_), NamePattern::Prefix(_)) => Self::ProjectPrefix,
+            (None, NamePattern::Prefix(_)) => Self::Prefix,
+        }
+    }
+
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::ProjectName => "project and name",
+            Self::ProjectPrefix => "project and beginning of the name",
+            Self::Name => "name",
+            Self::Prefix => "beginning of the name",
+            Self::ProjectDefault => "project default",
+            Self::TableDefault => "default of the table",
+        }
+    }
+}
+
+/// Says where a job goes. Looks at: project and name; project and beginning of the name; name; beginning of the name;
+/// project default; default of the table; default target. Tags choose among rows of one name.
+pub fn resolve(input: &ResolveInput<'_>) -> Resolution {
+    let mut explanation = Explanation::default();
+    let candidates = candidates(input, &mut explanation);
+    for rule in Rule::ALL {
+        let mut rows: Vec<&Mapping> =
+            candidates.iter().copied().filter(|row| Rule::of(row) == rule).collect();
+        if rows.is_empty() {
+            explanation.lines.push(format!("{}: no row", rule.as_str()));
+            continue;
+        }
+        rows.sort_by(|a, b| prefix_length(b).cmp(&prefix_length(a)).then_with(|| a.key.cmp(&b.key)));
+        for same_name in rows.chunk_by(|a, b| a.key.pattern == b.key.pattern) {
+            if let Some(mapping) = choose_by_tags(rule, same_name, input.tags, &mut explanation) {
+                return Resolution { choice: Choice::Mapping(mapping.clone()), explanation };
+            }
+        }
+    }
+    let choice = if let Some(default) = input.default {
+        explanation.lines.push(format!("default target: {}", default.target));
+        Choice::Default(default.clone())
+    } else {
+        explanation.lines.push("default target: none, so the job is not ours".to_owned());
+        Choice::NotOurs
+    };
+    Resolution { choice, explanation }
+}
+
+fn candidates<'a>(input: &ResolveInput<'a>, explanation: &mut Explanation) -> Vec<&'a Mapping> {
+    let mut candidates = Vec::new();
+    for row in input.rows {
+        match row {
+            StoredMapping::Readable(mapping) => {
+                let project_fits =
+                    mapping.key.project.as_ref().is_none_or(|path| Some(path) == input.project);
+                if project_fits && mapping.key.pattern.matches(input.job) {
+                    candidates.push(mapping);
+                }
+            }
+            StoredMapping::Unreadable { row, reason } => {
+                explanation.warnings.push(format!("row `{row}` is passed over: {reason}"));
+            }
+        }
+    }
+    candidates
+}
+
+fn prefix_length(mapping: &Mapping) -> usize {
+    match &mapping.key.pattern {
+        NamePattern::Exact(_) => 0,
+        NamePattern::Prefix(prefix) => prefix.len(),
+    }
+}
+
+/// Among rows of one name: known tags choose the row that covers them with the fewest extra; unknown tags the first.
+fn choose_by_tags<'a>(
+    rule: Rule,
+    rows: &[&'a Mapping],
+    tags: Option<&TagSet>,
+    explanation: &mut Explanation,
+) -> Option<&'a Mapping> {
+    let first = rows.first()?;
+    let rule = rule.as_str();
+    let pattern = &first.key.pattern;
+    let Some(tags) = tags else {
+        if rows.len() > 1 {
+            explanation.warnings.push(format!(
+                "{} rows for `{pattern}` and the job's tags are not known: the first in order is taken",
+                rows.len()
+            ));
+        }
+        explanation.lines.push(format!("{rule}: row `{}` ({})", first.key, first.target));
+        return Some(first);
+    };
+    let covering = rows.iter().filter(|row| row.key.tags.covers(tags));
+    if let Some(best) = covering.min_by_key(|row| (row.key.tags.len() - tags.len(), &row.key)) {
+        explanation
+            .lines
+            .push(format!("{rule}: row `{}` ({}) covers the job's tags ({tags})", best.key, best.target));
+        Some(best)
+    } else {
+        explanation.lines.push(format!("{rule}: no row for `{pattern}` covers the job's tags ({tags})"));
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mapping::MappingKey;
+    use proptest::prelude::*;
+
+    fn row(keys: &str) -> StoredMapping {
+        let (pk, sk) = keys.split_once(' ').unwrap();
+        StoredMapping::Readable(Mapping {
+            key: MappingKey::parse(pk, sk).unwrap(),
+            target: Target::Local,
+            settings: RunnerSettings::default(),
+        })
+    }
+
+    /// Resolves job `deploy-prod` of `group/app`.
+    fn resolve_with(rows: &[StoredMapping], tags: Option<&[&str]>) -> (String, Explanation) {
+        let project = "group/app".parse().unwrap();
+        let tags = tags.map(|tags| tags.iter().copied().collect::<TagSet>());
+        let resolution = resolve(&ResolveInput {
+            project: Some(&project),
+            job: &"deploy-prod".parse().unwrap(),
+            tags: tags.as_ref(),
+            rows,
+            default: None,
+        });
+        let choice = match resolution.choice {
+            Choice::Mapping(mapping) => mapping.key.to_string(),
+            Choice::Default(_) => "default".to_owned(),
+            Choice::NotOurs => "not ours".to_owned(),
+        };
+        (choice, resolution.explanation)
+    }
+
+    fn check(rows: &[&str], tags: Option<&[&str]>, expected: &str) {
+        let mut rows: Vec<StoredMapping> = rows.iter().map(|keys| row(keys)).collect();
+        assert_eq!(resolve_with(&rows, tags).0, expected);
+        rows.reverse();
+        assert_eq!(resolve_with(&rows, tags).0, expected, "the order of rows must not matter");
+    }
+
+    #[test]
+    fn the_order_of_the_rules() {
+        let rules = [
+            "project#group/app#job#deploy-prod tags#",
+            "project#group/app#job#deploy-* tags#",
+            "project#group/app#job#dep* tags#",
+            "job#deploy-prod tags#",
+            "job#deploy-* tags#",
+            "job#d* tags#",
+            "project#group/app#job#* tags#",
+            "job#* tags#",
+        ];
+        for first in 0..rules.len() {
+            check(&rules[first..], Some(&[]), rules[first]);
+        }
+    }
+
+    #[test]
+    fn rows_of_other_projects_and_names_match_nothing() {
+        check(
+            &["project#group/other#job#deploy-prod tags#", "job#build tags#", "job#deploy-prod2 tags#"],
+            None,
+            "not ours",
+        );
+    }
+
+    #[test]
+    fn known_tags_choose_the_row_with_the_fewest_extra() {
+        let rows = [
+            "job#deploy-prod tags#aws#docker#linux",
+            "job#deploy-prod tags#docker#linux",
+            "job#deploy-prod tags#",
+        ];
+        check(&rows, Some(&["docker"]), "job#deploy-prod tags#docker#linux");
+        check(&rows, Some(&["aws"]), "job#deploy-prod tags#aws#docker#linux");
+        check(&rows, Some(&[]), "job#deploy-prod tags#");
+    }
+
+    #[test]
+    fn a_row_that_does_not_cover_the_tags_gives_way_to_the_next_rule() {
+        check(
+            &["job#deploy-prod tags#linux", "job#* tags#windows"],
+            Some(&["windows"]),
+            "job#* tags#windows",
+        );
+        check(&["job#deploy-prod tags#linux"], Some(&["windows"]), "not ours");
+    }
+
+    #[test]
+    fn unknown_tags_take_the_first_row_and_warn() {
+        let rows = [row("job#deploy-prod tags#linux"), row("job#deploy-prod tags#aws")];
+        let (choice, explanation) = resolve_with(&rows, None);
+        assert_eq!(choice, "job#deploy-prod tags#aws");
+        assert_eq!(
+            explanation.warnings,
+            ["2 rows for `deploy-prod` and the job's tags are not known: the first in order is taken"]
+        );
+    }
+
+    #[test]
+    fn an_unreadable_row_is_passed_over_and_named() {
+        let bad = StoredMapping::Unreadable {
+            row: "job#deploy-prod tags#".to_owned(),
+            reason: "type is missing".to_owned(),
+        };
+        let (choice, explanation) = resolve_with(&[bad, row("job#* tags#")], None);
+        assert_eq!(choice, "job#* tags#");
+        assert_eq!(explanation.warnings, ["row `job#deploy-prod tags#` is passed over: type is missing"]);
+    }
+
+    #[test]
+    fn the_explanation_names_each_rule_up_to_the_choice() {
+        let (_, explanation) = resolve_with(&[row("job#deploy-* tags#linux")], Some(&["linux"]));
+        assert_eq!(
+            explanation.to_string(),
+            "project and name: no row; project and beginning of the name: no row; name: no row; \
+             beginning of the name: row `job#deploy-* tags#linux` (LOCAL) covers the job's tags (linux)"
+        );
+    }
+
+    #[test]
+    fn without_a_mapping_the_default_target_is_taken() {
+        let default = DefaultTarget { target: Target::Ec2, settings: RunnerSettings::default() };
+        let job = "build".parse().unwrap();
+        let input = ResolveInput { project: None, job: &job, tags: None, rows: &[], default: Some(&default) };
+        assert_eq!(resolve(&input).choice, Choice::Default(default));
+    }
+
+    proptest! {
+        #[test]
+        fn a_chosen_row_is_for_the_job_and_covers_its_tags(
+            names in proptest::collection::vec("(project#g/a#)?job#(a|ab|a\\*|ab\\*|\\*) tags#(x|y|x#y)?", 0..8),
+            job in "a|ab|abc",
+            tags in proptest::option::of(proptest::collection::vec("x|y", 0..3)),
+        ) {
+            let rows: Vec<StoredMapping> = names.iter().map(|keys| row(keys)).collect();
+            let tags: Option<TagSet> = tags.map(|tags| tags.into_iter().collect());
+            let project = "g/a".parse().unwrap();
+            let job = job.parse().unwrap();
+            let input = ResolveInput { project: Some(&project), job: &job, tags: tags.as_ref(), rows: &rows, default: None };
+            if let Choice::Mapping(mapping) = resolve(&input).choice {
+                prop_assert!(mapping.key.pattern.matches(&job));
+                prop_assert!(tags.is_none_or(|tags| mapping.key.tags.covers(&tags)));
+            }
+        }
+    }
+}

@@ -1,0 +1,1 @@
+//! One contract suite a port, run against the fake and the real adapter.

@@ -1,0 +1,1 @@
+//! A stand-in GitLab: webhooks out, runner protocol in, jobs and runners API.
