@@ -61,6 +61,8 @@ pub struct Claim {
     pub lease_until: Timestamp,
     /// How often the plan was begun; the first is 0.
     pub attempt: u32,
+    /// How many runners were started for the job and left without taking it.
+    pub lost_runners: u32,
     /// The step in the plan that is being tried; the first is 0.
     pub step: u32,
     /// What is to be started.

@@ -87,20 +87,21 @@ pub fn decide_gone(
     if !still_waits {
         return GoneDecision { record: Some(gone), unregister, start_again: None };
     }
-    let attempts = gone.claim.as_mut().map_or(policy.max_attempts, |claim| {
+    let lost = gone.claim.as_mut().map_or(policy.max_runners, |claim| {
         claim.attempt += 1;
         claim.step = 0;
         claim.registered = None;
-        claim.attempt
+        claim.lost_runners += 1;
+        claim.lost_runners
     });
-    if attempts < policy.max_attempts {
+    if lost < policy.max_runners {
         gone.enter(LedgerState::Seen, format!("its runner left without taking it: {}", end.outcome), now);
         let start_again = Some(gone.as_pending_event(now));
         GoneDecision { record: Some(gone), unregister, start_again }
     } else {
         gone.enter(
             LedgerState::Parked,
-            format!("{attempts} runners left without taking it: {}", end.outcome),
+            format!("{lost} runners left without taking it: {}", end.outcome),
             now,
         );
         GoneDecision { record: Some(gone), unregister, start_again: None }

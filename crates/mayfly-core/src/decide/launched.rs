@@ -17,7 +17,7 @@ pub struct LaunchPolicy {
     /// When to look for capacity again.
     pub capacity_retry: SignedDuration,
     /// How many runners may be started for one job that leave without taking it.
-    pub max_attempts: u32,
+    pub max_runners: u32,
 }
 
 impl Default for LaunchPolicy {
@@ -26,7 +26,7 @@ impl Default for LaunchPolicy {
             lease: SignedDuration::from_secs(120),
             unknown_retry: SignedDuration::from_secs(5),
             capacity_retry: SignedDuration::from_secs(15),
-            max_attempts: 3,
+            max_runners: 3,
         }
     }
 }

@@ -219,11 +219,13 @@ fn known_tags(gitlab: &GitlabView) -> Option<&TagSet> {
 }
 
 fn claim(mut record: LedgerRecord, request: LaunchRequest, input: &StartInput<'_>) -> StartDecision {
-    let attempt = record.claim.as_ref().map_or(0, |claim| claim.attempt);
+    let (attempt, lost_runners) =
+        record.claim.as_ref().map_or((0, 0), |claim| (claim.attempt, claim.lost_runners));
     record.claim = Some(Claim {
         holder: input.holder.clone(),
         lease_until: input.now + input.policy.lease,
         attempt,
+        lost_runners,
         step: 0,
         request,
         registered: None,
