@@ -1,1 +1,73 @@
-fn main() {}
+#![doc = include_str!("../README.md")]
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "printing is what this program is for")]
+
+mod bench;
+mod check;
+mod process;
+mod test;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::check::Check;
+
+/// The tasks of this workspace.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Arguments {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Debug, Subcommand)]
+enum Task {
+    /// Runs all tests of the workspace, with cargo-nextest if it is installed
+    Test {
+        /// Passed on to the test runner, such as a part of a test's name; doc tests are then left out
+        #[arg(last = true, value_name = "ARGS")]
+        runner_arguments: Vec<String>,
+    },
+    /// Runs the checks, all of them, and ends with a table of the results
+    Check {
+        /// Only these checks
+        #[arg(value_name = "CHECK")]
+        only: Vec<Check>,
+        /// Lets cargo-deny look for known vulnerabilities too. Fetches the advisory database: needs the network, and
+        /// can fail for reasons outside of this checkout, so CI leaves it out
+        #[arg(long)]
+        advisories: bool,
+    },
+    /// Runs one benchmark
+    Bench {
+        /// Its name; an unknown one lists the known ones
+        name: String,
+    },
+}
+
+fn main() -> ExitCode {
+    let outcome = match Arguments::parse().task {
+        Task::Test { runner_arguments } => test::run(&runner_arguments),
+        Task::Check { only, advisories } => check::run(&only, advisories),
+        Task::Bench { name } => bench::run(&name),
+    };
+    match outcome {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Arguments::command().debug_assert();
+    }
+}

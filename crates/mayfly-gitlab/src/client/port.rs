@@ -1,0 +1,32 @@
+//! The client as the port the use cases call.
+
+use async_trait::async_trait;
+use mayfly_core::error::PortError;
+use mayfly_core::ids::{JobId, ProjectId, RunnerId};
+use mayfly_core::ports::{Gitlab, JobView, NewRunner, RegisteredRunner};
+use secrecy::SecretString;
+
+use super::GitlabClient;
+
+#[async_trait]
+impl Gitlab for GitlabClient {
+    async fn job(&self, project: ProjectId, job: JobId) -> Result<Option<JobView>, PortError> {
+        Self::job(self, project, job).await
+    }
+
+    async fn create_runner(&self, runner: &NewRunner) -> Result<RegisteredRunner, PortError> {
+        Self::create_runner(self, runner).await
+    }
+
+    async fn register_runner(
+        &self,
+        registration_token: &SecretString,
+        runner: &NewRunner,
+    ) -> Result<RegisteredRunner, PortError> {
+        Self::register_runner(self, registration_token, runner).await
+    }
+
+    async fn delete_runner(&self, id: RunnerId) -> Result<(), PortError> {
+        Self::delete_runner(self, id).await
+    }
+}
