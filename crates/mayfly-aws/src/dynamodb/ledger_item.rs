@@ -1,0 +1,254 @@
+//! The ledger's record as it is stored, apart from the record the rest of Mayfly knows.
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use jiff::Timestamp;
+use mayfly_core::ids::{JobKey, JobName, ProjectId, ProjectPath, RunnerId, SecretName};
+use mayfly_core::launch::{Claim, Holder, LaunchRequest, LaunchStep};
+use mayfly_core::ledger::{Ended, LedgerRecord, LedgerState, RunnerRecord, Transition};
+use mayfly_core::mapping::{Executor, RunnerSettings, Target};
+use mayfly_core::runner_name::RunnerName;
+use mayfly_core::status::Rank;
+use mayfly_core::tags::TagSet;
+use serde::{Deserialize, Serialize};
+
+use super::attributes::{InvalidAttribute, Item, optional, required};
+use super::{EXPIRES_AT, PARTITION_KEY, RUNNER_NAME};
+
+/// What the partition keys of records begin with; assignments in the same table have others.
+pub(super) const KEY_PREFIX: &str = "job#";
+
+/// Written into every item, for the day an item must be read differently. Attributes that a later version adds are
+/// passed over when an item is read, so they need no new number.
+const SCHEMA: u32 = 1;
+
+/// One item of the ledger table. The names of its fields are the names of the attributes.
+#[derive(Serialize)]
+struct LedgerItem {
+    pk: String,
+    schema: u32,
+    version: u64,
+    state: LedgerState,
+    rank: Rank,
+    job_name: JobName,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    project: Option<ProjectPath>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    explanation: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    claim: Option<ClaimItem>,
+    /// Beside the runner and not in it: the hash key of the index.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    runner_name: Option<RunnerName>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    runner: Option<RunnerItem>,
+    transitions: Vec<Transition>,
+    /// Whole seconds since 1970: what DynamoDB's TTL wants.
+    expires_at: i64,
+}
+
+#[derive(Serialize, Deserialize)]
+struct ClaimItem {
+    holder: Holder,
+    lease_until: Timestamp,
+    attempt: u32,
+    #[serde(default)]
+    lost_runners: u32,
+    step: u32,
+    /// For people who look for what was started with it; made anew from key, attempt and step.
+    #[serde(default)]
+    token: String,
+    request: RequestItem,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    registered: Option<RunnerId>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct RequestItem {
+    target: Target,
+    settings: SettingsItem,
+    mapping: String,
+    tags: TagSet,
+    project: ProjectId,
+    steps: Vec<LaunchStep>,
+}
+
+/// The settings of a frozen request, all of them: it must not change when a default does.
+#[derive(Serialize, Deserialize)]
+struct SettingsItem {
+    executor: Executor,
+    wait_timeout_seconds: u32,
+    max_life_seconds: u32,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    runner_token: Option<SecretName>,
+    keep_aws_credentials: bool,
+    pass_env: Vec<String>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct RunnerItem {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    registered: Option<RunnerId>,
+    launched_at: Timestamp,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    took: Option<JobKey>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    ended: Option<Ended>,
+}
+
+/// The partition key of a job's record.
+pub(super) fn partition_key_of(key: &JobKey) -> String {
+    format!("{KEY_PREFIX}{key}")
+}
+
+/// The partition key of an item, for messages about items that cannot be read.
+pub(super) fn shown_key_of(item: &Item) -> String {
+    match item.get(PARTITION_KEY) {
+        Some(AttributeValue::S(key)) => key.clone(),
+        _ => "without a key".to_owned(),
+    }
+}
+
+/// The record as it is written, with the next version.
+pub(super) fn to_item(record: &LedgerRecord) -> Result<Item, serde_dynamo::Error> {
+    serde_dynamo::aws_sdk_dynamodb_1::to_item(LedgerItem::written_over(record))
+}
+
+/// Reads an item, and passes over attributes it does not know.
+pub(super) fn to_record(mut item: Item) -> Result<LedgerRecord, InvalidAttribute> {
+    let item = &mut item;
+    let claim: Option<ClaimItem> = optional(item, "claim")?;
+    let runner: Option<RunnerItem> = optional(item, "runner")?;
+    Ok(LedgerRecord {
+        key: read_key(item)?,
+        version: required(item, "version")?,
+        name: required(item, "job_name")?,
+        project: optional(item, "project")?,
+        state: required(item, "state")?,
+        rank: required(item, "rank")?,
+        explanation: optional(item, "explanation")?,
+        claim: claim.map(Claim::from),
+        runner: match runner {
+            Some(runner) => Some(runner.into_record(required(item, RUNNER_NAME)?)),
+            None => None,
+        },
+        transitions: required(item, "transitions")?,
+        expires_at: read_expiry(item)?,
+    })
+}
+
+fn read_key(item: &mut Item) -> Result<JobKey, InvalidAttribute> {
+    let text: String = required(item, PARTITION_KEY)?;
+    let Some(key) = text.strip_prefix(KEY_PREFIX) else {
+        let reason = format!("`{text}` does not begin with `{KEY_PREFIX}`");
+        return Err(InvalidAttribute::unreadable(PARTITION_KEY, reason));
+    };
+    key.parse().map_err(|error| InvalidAttribute::unreadable(PARTITION_KEY, error))
+}
+
+fn read_expiry(item: &mut Item) -> Result<Timestamp, InvalidAttribute> {
+    let seconds = required(item, EXPIRES_AT)?;
+    Timestamp::from_second(seconds).map_err(|error| InvalidAttribute::unreadable(EXPIRES_AT, error))
+}
+
+impl LedgerItem {
+    fn written_over(record: &LedgerRecord) -> Self {
+        Self {
+            pk: partition_key_of(&record.key),
+            schema: SCHEMA,
+            version: record.version + 1,
+            state: record.state,
+            rank: record.rank,
+            job_name: record.name.clone(),
+            project: record.project.clone(),
+            explanation: record.explanation.clone(),
+            claim: record.claim.as_ref().map(|claim| ClaimItem::new(claim, &record.key)),
+            runner_name: record.runner.as_ref().map(|runner| runner.name.clone()),
+            runner: record.runner.as_ref().map(RunnerItem::new),
+            transitions: record.transitions.clone(),
+            expires_at: record.expires_at.as_second(),
+        }
+    }
+}
+
+impl ClaimItem {
+    fn new(claim: &Claim, key: &JobKey) -> Self {
+        let settings = &claim.request.settings;
+        Self {
+            holder: claim.holder.clone(),
+            lease_until: claim.lease_until,
+            attempt: claim.attempt,
+            lost_runners: claim.lost_runners,
+            step: claim.step,
+            token: claim.token(key).as_str().to_owned(),
+            request: RequestItem {
+                target: claim.request.target.clone(),
+                settings: SettingsItem {
+                    executor: settings.executor,
+                    wait_timeout_seconds: settings.wait_timeout_seconds,
+                    max_life_seconds: settings.max_life_seconds,
+                    runner_token: settings.runner_token.clone(),
+                    keep_aws_credentials: settings.keep_aws_credentials,
+                    pass_env: settings.pass_env.clone(),
+                },
+                mapping: claim.request.mapping.clone(),
+                tags: claim.request.tags.clone(),
+                project: claim.request.project,
+                steps: claim.request.steps.clone(),
+            },
+            registered: claim.registered,
+        }
+    }
+}
+
+impl From<ClaimItem> for Claim {
+    fn from(item: ClaimItem) -> Self {
+        let settings = item.request.settings;
+        Self {
+            holder: item.holder,
+            lease_until: item.lease_until,
+            attempt: item.attempt,
+            lost_runners: item.lost_runners,
+            step: item.step,
+            request: LaunchRequest {
+                target: item.request.target,
+                settings: RunnerSettings {
+                    executor: settings.executor,
+                    wait_timeout_seconds: settings.wait_timeout_seconds,
+                    max_life_seconds: settings.max_life_seconds,
+                    runner_token: settings.runner_token,
+                    keep_aws_credentials: settings.keep_aws_credentials,
+                    pass_env: settings.pass_env,
+                },
+                mapping: item.request.mapping,
+                tags: item.request.tags,
+                project: item.request.project,
+                steps: item.request.steps,
+            },
+            registered: item.registered,
+        }
+    }
+}
+
+impl RunnerItem {
+    fn new(runner: &RunnerRecord) -> Self {
+        Self {
+            registered: runner.registered,
+            launched_at: runner.launched_at,
+            took: runner.took.clone(),
+            ended: runner.ended.clone(),
+        }
+    }
+
+    fn into_record(self, name: RunnerName) -> RunnerRecord {
+        RunnerRecord {
+            name,
+            registered: self.registered,
+            launched_at: self.launched_at,
+            took: self.took,
+            ended: self.ended,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

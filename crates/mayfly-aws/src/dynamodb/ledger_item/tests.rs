@@ -1,0 +1,203 @@
+use aws_sdk_dynamodb::types::AttributeValue;
+use jiff::SignedDuration;
+use mayfly_core::error::Chain;
+use mayfly_standins::contracts::{ABSURD_NAMES, NOW, full_record, new_record};
+use proptest::prelude::*;
+use serde_json::Value;
+
+use super::*;
+
+const KEY: &str = "gitlab.example.com/380/1977";
+const RUNNER: &str = "mayfly-ec2-i-0abc123";
+
+/// What comes back of a record that is written.
+fn as_stored(record: &LedgerRecord) -> LedgerRecord {
+    LedgerRecord { version: record.version + 1, ..record.clone() }
+}
+
+fn check(record: &LedgerRecord) {
+    assert_eq!(to_record(to_item(record).unwrap()).unwrap(), as_stored(record));
+}
+
+/// The item in the form in which DynamoDB itself writes items, in a fixed order.
+fn shown(record: &LedgerRecord) -> String {
+    let item: serde_dynamo::Item = serde_dynamo::to_item(LedgerItem::written_over(record)).unwrap();
+    serde_json::to_string_pretty(&sorted(serde_json::to_value(item).unwrap())).unwrap()
+}
+
+/// Sorts objects, in case a feature of some other crate keeps them in the order of insertion.
+fn sorted(value: Value) -> Value {
+    match value {
+        Value::Object(members) => {
+            let mut members: Vec<_> =
+                members.into_iter().map(|(name, value)| (name, sorted(value))).collect();
+            members.sort_by(|(a, _), (b, _)| a.cmp(b));
+            Value::Object(members.into_iter().collect())
+        }
+        Value::Array(values) => values.into_iter().map(sorted).collect(),
+        other => other,
+    }
+}
+
+#[test]
+fn every_part_of_a_record_is_read_back() {
+    let full = full_record(KEY, RUNNER);
+    check(&new_record(KEY, "build"));
+    check(&full);
+    check(&LedgerRecord { claim: None, ..full.clone() });
+    check(&LedgerRecord { runner: None, ..full.clone() });
+    check(&LedgerRecord { version: 41, project: None, explanation: None, ..full.clone() });
+    check(&LedgerRecord { transitions: Vec::new(), ..full });
+    for name in ABSURD_NAMES {
+        check(&new_record(KEY, name));
+    }
+}
+
+#[test]
+fn every_state_and_rank_is_read_back() {
+    for state in [
+        LedgerState::Seen,
+        LedgerState::Claimed,
+        LedgerState::Launched,
+        LedgerState::Running,
+        LedgerState::Finished,
+        LedgerState::Parked,
+        LedgerState::Ignored,
+    ] {
+        let mut record = new_record(KEY, "build");
+        record.enter(state, "for the test", NOW);
+        check(&record);
+        let item = to_item(&record).unwrap();
+        assert_eq!(item["state"], AttributeValue::S(state.as_str().to_owned()), "what the ledger filters by");
+    }
+    for rank in [Rank::Created, Rank::Pending, Rank::Running, Rank::Finished] {
+        check(&LedgerRecord { rank, ..new_record(KEY, "build") });
+    }
+    for target in [Target::Ec2, Target::Local] {
+        let mut record = full_record(KEY, RUNNER);
+        record.claim.as_mut().unwrap().request.target = target;
+        check(&record);
+    }
+}
+
+#[test]
+fn an_expiry_is_kept_in_whole_seconds() {
+    let mut record = new_record(KEY, "build");
+    record.expires_at = NOW + SignedDuration::from_millis(1_999);
+    let stored = to_record(to_item(&record).unwrap()).unwrap();
+    assert_eq!(stored.expires_at, NOW + SignedDuration::from_secs(1));
+}
+
+#[test]
+fn what_cannot_be_read_is_named() {
+    let number = |digits: &str| AttributeValue::N(digits.to_owned());
+    let text = |words: &str| AttributeValue::S(words.to_owned());
+    for (attribute, value, expected) in [
+        ("version", None, "attribute `version` is missing"),
+        ("version", Some(AttributeValue::Null(true)), "attribute `version` is missing"),
+        ("version", Some(text("1")), "attribute `version` cannot be read: "),
+        ("version", Some(number("-1")), "attribute `version` cannot be read: "),
+        ("state", Some(text("paused")), "attribute `state` cannot be read: "),
+        ("rank", Some(number("2")), "attribute `rank` cannot be read: "),
+        ("pk", Some(text("job#1977")), "attribute `pk` cannot be read: `1977` is not a job key"),
+        (
+            "pk",
+            Some(text(KEY)),
+            "attribute `pk` cannot be read: `gitlab.example.com/380/1977` does not begin with",
+        ),
+        ("job_name", Some(text("")), "attribute `job_name` cannot be read: "),
+        ("claim", Some(AttributeValue::M([].into())), "attribute `claim` cannot be read: missing field"),
+        ("runner", Some(text("i-0")), "attribute `runner` cannot be read: "),
+        ("runner_name", None, "attribute `runner_name` is missing"),
+        ("runner_name", Some(text("i-0")), "attribute `runner_name` cannot be read: "),
+        ("transitions", None, "attribute `transitions` is missing"),
+        ("expires_at", Some(number("99999999999999999")), "attribute `expires_at` cannot be read: "),
+    ] {
+        let mut item = to_item(&full_record(KEY, RUNNER)).unwrap();
+        match value {
+            Some(value) => item.insert(attribute.to_owned(), value),
+            None => item.remove(attribute),
+        };
+        let error = to_record(item).unwrap_err();
+        let text = Chain(&error).to_string();
+        assert!(text.starts_with(expected), "{attribute}: {text}");
+    }
+}
+
+#[test]
+fn the_item_of_a_new_record_is_pinned() {
+    let mut record = new_record(KEY, "build");
+    record.transitions.clear();
+    insta::assert_snapshot!(shown(&record), @r#"
+    {
+      "expires_at": {
+        "N": "4103136000"
+      },
+      "job_name": {
+        "S": "build"
+      },
+      "pk": {
+        "S": "job#gitlab.example.com/380/1977"
+      },
+      "rank": {
+        "S": "pending"
+      },
+      "schema": {
+        "N": "1"
+      },
+      "state": {
+        "S": "seen"
+      },
+      "transitions": {
+        "L": []
+      },
+      "version": {
+        "N": "1"
+      }
+    }
+    "#);
+}
+
+#[test]
+fn the_item_of_a_full_record_is_pinned() {
+    let mut record = full_record(KEY, RUNNER);
+    record.transitions.drain(..record.transitions.len() - 2);
+    insta::assert_snapshot!("full_record", shown(&record));
+}
+
+prop_compose! {
+    fn moment()(seconds in 0_i64..=8_000_000_000, nanoseconds in 0..1_000_000_000) -> Timestamp {
+        Timestamp::new(seconds, nanoseconds).unwrap()
+    }
+}
+
+proptest! {
+    #[test]
+    fn any_record_is_read_back(
+        name in ".{1,255}",
+        explanation in proptest::option::of(".*"),
+        holder in ".*",
+        numbers: (u64, u64, u64, u32, u32),
+        tags in proptest::collection::vec(".{0,9}", 0..5),
+        moments in proptest::collection::vec((moment(), ".*"), 1..20),
+    ) {
+        let (job, runner, version, attempt, life) = numbers;
+        let mut record = full_record(&format!("gitlab.example.com:8443/1/{job}"), RUNNER);
+        record.name = name.parse().unwrap();
+        record.version = version >> 1;
+        record.explanation = explanation;
+        for (at, reason) in &moments {
+            record.enter(LedgerState::Seen, reason.as_str(), *at);
+        }
+        record.expires_at = Timestamp::from_second(moments[0].0.as_second()).unwrap();
+        let claim = record.claim.as_mut().unwrap();
+        claim.holder = Holder(holder);
+        claim.lease_until = moments[0].0;
+        claim.attempt = attempt;
+        claim.registered = Some(RunnerId(runner));
+        claim.request.tags = tags.iter().collect();
+        claim.request.settings.max_life_seconds = life;
+        claim.request.settings.pass_env = tags;
+        prop_assert_eq!(to_record(to_item(&record).unwrap()).unwrap(), as_stored(&record));
+    }
+}

@@ -1,0 +1,179 @@
+//! Rows of the mapping table, as people type them and as we write them.
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use mayfly_core::ids::{JobName, ProjectPath, SecretName};
+use mayfly_core::mapping::{
+    Executor, Mapping, MappingKey, RunnerSettings, StoredMapping, Target, TargetType,
+};
+
+use super::attributes::{Item, text};
+use super::{PARTITION_KEY, SORT_KEY};
+
+/// One row, with as much of its key as can be read even if the rest cannot.
+#[derive(Debug, Clone)]
+pub(super) struct Row {
+    pub(super) partition_key: String,
+    key: Option<MappingKey>,
+    stored: StoredMapping,
+}
+
+impl Row {
+    /// Reads an item. What is wrong with it is said in the row and is no error: it must not hide the others.
+    pub(super) fn read(item: &Item) -> Self {
+        let partition_key = key_text(item, PARTITION_KEY);
+        let sort_key = key_text(item, SORT_KEY);
+        let key = MappingKey::parse(&partition_key, &sort_key);
+        let mapping = match &key {
+            Ok(key) => read_mapping(key, item),
+            Err(error) => Err(error.to_string()),
+        };
+        let stored = match mapping {
+            Ok(mapping) => StoredMapping::Readable(mapping),
+            Err(reason) => StoredMapping::Unreadable { row: format!("{partition_key} {sort_key}"), reason },
+        };
+        Self { partition_key, key: key.ok(), stored }
+    }
+
+    /// False only if the row's key says that it is not for this job.
+    pub(super) fn may_be_for(&self, project: Option<&ProjectPath>, job: &JobName) -> bool {
+        self.key.as_ref().is_none_or(|key| {
+            key.pattern.matches(job) && key.project.as_ref().is_none_or(|path| Some(path) == project)
+        })
+    }
+
+    pub(super) fn into_stored(self) -> StoredMapping {
+        self.stored
+    }
+}
+
+/// The item of a mapping. Settings that are the default are left out, so that a row says only what is special.
+pub(super) fn to_item(mapping: &Mapping) -> Item {
+    let mut item = key_of(&mapping.key);
+    let mut set = |attribute: &str, value| item.insert(attribute.to_owned(), value);
+    set("type", text(mapping.target.target_type().as_str()));
+    if let Target::Lambda { arn } = &mapping.target {
+        set("arn", text(arn));
+    }
+    let (settings, default) = (&mapping.settings, RunnerSettings::default());
+    if settings.executor != default.executor {
+        set("executor", text(settings.executor.as_str()));
+    }
+    if settings.wait_timeout_seconds != default.wait_timeout_seconds {
+        set("wait_timeout_seconds", AttributeValue::N(settings.wait_timeout_seconds.to_string()));
+    }
+    if settings.max_life_seconds != default.max_life_seconds {
+        set("max_life_seconds", AttributeValue::N(settings.max_life_seconds.to_string()));
+    }
+    if let Some(name) = &settings.runner_token {
+        set("runner_token", text(name.as_str()));
+    }
+    if settings.keep_aws_credentials != default.keep_aws_credentials {
+        set("keep_aws_credentials", AttributeValue::Bool(settings.keep_aws_credentials));
+    }
+    if settings.pass_env != default.pass_env {
+        // A list and not a set: it keeps the order.
+        set("pass_env", AttributeValue::L(settings.pass_env.iter().map(text).collect()));
+    }
+    item
+}
+
+/// The primary key of a mapping.
+pub(super) fn key_of(key: &MappingKey) -> Item {
+    Item::from([
+        (PARTITION_KEY.to_owned(), text(key.partition_key())),
+        (SORT_KEY.to_owned(), text(key.sort_key())),
+    ])
+}
+
+fn key_text(item: &Item, attribute: &str) -> String {
+    item.get(attribute).and_then(as_text).unwrap_or_default().to_owned()
+}
+
+/// Values are not shown in reasons: one may be a secret in the wrong place.
+fn read_mapping(key: &MappingKey, item: &Item) -> Result<Mapping, String> {
+    let default = RunnerSettings::default();
+    Ok(Mapping {
+        key: key.clone(),
+        target: read_target(item)?,
+        settings: RunnerSettings {
+            executor: read(item, "executor", "`shell` or `docker`", as_executor)?.unwrap_or(default.executor),
+            wait_timeout_seconds: read(item, "wait_timeout_seconds", "a whole number of seconds", as_number)?
+                .unwrap_or(default.wait_timeout_seconds),
+            max_life_seconds: read(item, "max_life_seconds", "a whole number of seconds", as_number)?
+                .unwrap_or(default.max_life_seconds),
+            runner_token: read(item, "runner_token", "the name of a secret", as_secret_name)?,
+            keep_aws_credentials: read(item, "keep_aws_credentials", "`true` or `false`", as_bool)?
+                .unwrap_or(default.keep_aws_credentials),
+            pass_env: read(item, "pass_env", "a set or list of texts", as_texts)?.unwrap_or(default.pass_env),
+        },
+    })
+}
+
+fn read_target(item: &Item) -> Result<Target, String> {
+    let target =
+        read(item, "type", "`LAMBDA`, `EC2` or `LOCAL`", |value| TargetType::parse(as_text(value)?))?;
+    match target.ok_or("attribute `type` is missing")? {
+        TargetType::Lambda => {
+            let arn = read(item, "arn", "the ARN of a function", |value| {
+                as_text(value).filter(|arn| !arn.is_empty()).map(str::to_owned)
+            })?;
+            Ok(Target::Lambda { arn: arn.ok_or("attribute `arn` is missing, which `LAMBDA` needs")? })
+        }
+        TargetType::Ec2 => Ok(Target::Ec2),
+        TargetType::Local => Ok(Target::Local),
+    }
+}
+
+/// The value of an attribute, if it is there and not NULL.
+fn read<T>(
+    item: &Item,
+    attribute: &str,
+    expected: &str,
+    parse: impl FnOnce(&AttributeValue) -> Option<T>,
+) -> Result<Option<T>, String> {
+    match item.get(attribute) {
+        None | Some(AttributeValue::Null(_)) => Ok(None),
+        Some(value) => {
+            parse(value).map(Some).ok_or_else(|| format!("attribute `{attribute}` is not {expected}"))
+        }
+    }
+}
+
+fn as_text(value: &AttributeValue) -> Option<&str> {
+    value.as_s().ok().map(String::as_str)
+}
+
+fn as_executor(value: &AttributeValue) -> Option<Executor> {
+    let word = as_text(value)?;
+    [Executor::Shell, Executor::Docker].into_iter().find(|executor| executor.as_str() == word)
+}
+
+fn as_number(value: &AttributeValue) -> Option<u32> {
+    match value {
+        AttributeValue::N(digits) | AttributeValue::S(digits) => digits.trim().parse().ok(),
+        _ => None,
+    }
+}
+
+fn as_bool(value: &AttributeValue) -> Option<bool> {
+    match value {
+        AttributeValue::Bool(value) => Some(*value),
+        AttributeValue::S(word) => word.trim().parse().ok(),
+        _ => None,
+    }
+}
+
+fn as_secret_name(value: &AttributeValue) -> Option<SecretName> {
+    as_text(value).and_then(|name| SecretName::new(name).ok())
+}
+
+fn as_texts(value: &AttributeValue) -> Option<Vec<String>> {
+    match value {
+        AttributeValue::Ss(texts) => Some(texts.clone()),
+        AttributeValue::L(values) => values.iter().map(|value| as_text(value).map(str::to_owned)).collect(),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,129 @@
+use mayfly_standins::contracts::mapping_rows;
+
+use super::*;
+
+const ARN: &str = "arn:aws:lambda:eu-central-1:123456789012:function:shell";
+
+/// Reads a row for job `build` with these attributes besides its key.
+fn read_row(attributes: &[(&str, AttributeValue)]) -> Result<Mapping, String> {
+    let mut item = key_of(&MappingKey::parse("job#build", "tags#").unwrap());
+    item.extend(attributes.iter().map(|(name, value)| ((*name).to_owned(), value.clone())));
+    match Row::read(&item).into_stored() {
+        StoredMapping::Readable(mapping) => Ok(mapping),
+        StoredMapping::Unreadable { row, reason } => {
+            assert_eq!(row, "job#build tags#");
+            Err(reason)
+        }
+    }
+}
+
+fn number(digits: &str) -> AttributeValue {
+    AttributeValue::N(digits.to_owned())
+}
+
+#[test]
+fn any_mapping_is_read_back() {
+    for mapping in mapping_rows() {
+        let read = Row::read(&to_item(&mapping)).into_stored();
+        assert_eq!(read, StoredMapping::Readable(mapping));
+    }
+}
+
+#[test]
+fn a_written_row_says_only_what_is_special() {
+    let rows = mapping_rows();
+    let (plain, special) = (&rows[0], &rows[1]);
+    let attributes = |mapping| {
+        let mut names: Vec<String> = to_item(mapping).into_keys().collect();
+        names.sort();
+        names.join(" ")
+    };
+    assert_eq!(attributes(plain), "pk sk type");
+    assert_eq!(
+        attributes(special),
+        "arn executor keep_aws_credentials max_life_seconds pass_env pk runner_token sk type wait_timeout_seconds"
+    );
+}
+
+#[test]
+fn settings_are_read_in_every_form_a_console_writes() {
+    let list = |values: &[&str]| AttributeValue::L(values.iter().copied().map(text).collect());
+    let set = AttributeValue::Ss(vec!["A".to_owned()]);
+    let check = |attribute, value, expected: fn(&mut RunnerSettings)| {
+        let mut settings = RunnerSettings::default();
+        expected(&mut settings);
+        let mapping = read_row(&[("type", text("EC2")), (attribute, value)]).unwrap();
+        assert_eq!(mapping.settings, settings, "{attribute}");
+    };
+    check("executor", text("docker"), |settings| settings.executor = Executor::Docker);
+    check("wait_timeout_seconds", number("60"), |settings| settings.wait_timeout_seconds = 60);
+    check("wait_timeout_seconds", text(" 60 "), |settings| settings.wait_timeout_seconds = 60);
+    check("max_life_seconds", text("7200"), |settings| settings.max_life_seconds = 7200);
+    check("runner_token", text("team/Token"), |settings| {
+        settings.runner_token = Some("team/Token".parse().unwrap());
+    });
+    check("keep_aws_credentials", AttributeValue::Bool(true), |settings| {
+        settings.keep_aws_credentials = true;
+    });
+    check("keep_aws_credentials", text("true"), |settings| settings.keep_aws_credentials = true);
+    check("keep_aws_credentials", text("false"), |_| {});
+    check("pass_env", set, |settings| settings.pass_env = vec!["A".to_owned()]);
+    check("pass_env", list(&["B", "A"]), |settings| {
+        settings.pass_env = vec!["B".to_owned(), "A".to_owned()];
+    });
+    check("pass_env", AttributeValue::Null(true), |_| {});
+    check("owner", text("the build team"), |_| {});
+}
+
+#[test]
+fn targets_are_read() {
+    let lambda = [("type", text("LAMBDA")), ("arn", text(ARN))];
+    assert_eq!(read_row(&lambda).unwrap().target, Target::Lambda { arn: ARN.to_owned() });
+    assert_eq!(read_row(&[("type", text("LOCAL"))]).unwrap().target, Target::Local);
+    let ec2 = [("type", text("EC2")), ("arn", number("1"))];
+    assert_eq!(read_row(&ec2).unwrap().target, Target::Ec2, "EC2 needs no ARN, whatever is there");
+}
+
+#[test]
+fn what_cannot_be_read_is_named_without_its_value() {
+    let type_words = "attribute `type` is not `LAMBDA`, `EC2` or `LOCAL`";
+    let seconds = "attribute `max_life_seconds` is not a whole number of seconds";
+    let env = "attribute `pass_env` is not a set or list of texts";
+    for (attribute, value, reason) in [
+        ("type", AttributeValue::Null(true), "attribute `type` is missing"),
+        ("type", text("FARGATE"), type_words),
+        ("type", text("ec2"), type_words),
+        ("type", number("1"), type_words),
+        ("executor", text("ssh"), "attribute `executor` is not `shell` or `docker`"),
+        ("max_life_seconds", text("1h"), seconds),
+        ("max_life_seconds", number("-1"), seconds),
+        ("max_life_seconds", number("1.5"), seconds),
+        ("max_life_seconds", number("4294967296"), seconds),
+        ("max_life_seconds", AttributeValue::Bool(true), seconds),
+        ("runner_token", text("two words"), "attribute `runner_token` is not the name of a secret"),
+        ("keep_aws_credentials", text("yes"), "attribute `keep_aws_credentials` is not `true` or `false`"),
+        ("pass_env", text("PATH"), env),
+        ("pass_env", AttributeValue::L(vec![number("1")]), env),
+    ] {
+        let read = read_row(&[("type", text("EC2")), (attribute, value)]);
+        assert_eq!(read, Err(reason.to_owned()));
+    }
+    for arn in [None, Some(text("")), Some(number("1"))] {
+        let mut row = vec![("type", text("LAMBDA"))];
+        row.extend(arn.map(|arn| ("arn", arn)));
+        assert!(read_row(&row).unwrap_err().starts_with("attribute `arn` is "));
+    }
+}
+
+#[test]
+fn a_row_without_a_readable_key_may_be_for_any_job() {
+    let job = "build".parse().unwrap();
+    let row = |pk: &str, sk: &str| {
+        Row::read(&Item::from([("pk".to_owned(), text(pk)), ("sk".to_owned(), text(sk))]))
+    };
+    assert!(row("job#b*", "tags#").may_be_for(None, &job));
+    assert!(!row("job#c*", "tags#").may_be_for(None, &job));
+    assert!(!row("project#g/a#job#b*", "tags#").may_be_for(None, &job));
+    assert!(row("project#g/a#job#b*", "tags#").may_be_for(Some(&"g/a".parse().unwrap()), &job));
+    assert!(row("jobs/b*", "tags#").may_be_for(None, &job));
+}

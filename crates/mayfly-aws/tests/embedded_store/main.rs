@@ -1,0 +1,165 @@
+//! The adapters against the embedded store: the contract suites, and what only a real store can show.
+#![expect(clippy::unwrap_used, reason = "all of this is tests")]
+
+mod faults;
+mod foreign_rows;
+mod paging;
+mod server;
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use mayfly_aws::dynamodb::{DynamoLedger, DynamoMappingStore, create_tables};
+use mayfly_core::clock::{Clock, FixedClock};
+use mayfly_core::ids::JobName;
+use mayfly_core::mapping::{Mapping, MappingKey, RunnerSettings, StoredMapping, Target};
+use mayfly_core::ports::{Ledger, MappingStore, Written};
+use mayfly_standins::contracts;
+use server::{LEDGER_TABLE, MAPPING_TABLE, Server};
+
+fn ledger_of(server: &Server) -> DynamoLedger {
+    DynamoLedger::new(server.client(), LEDGER_TABLE)
+}
+
+/// A mapping store that reads everything each time.
+fn mappings_of(server: &Server) -> DynamoMappingStore {
+    DynamoMappingStore::new(
+        server.client(),
+        MAPPING_TABLE,
+        Duration::ZERO,
+        Arc::new(FixedClock(contracts::NOW)),
+    )
+}
+
+fn mapping(partition_key: &str, sort_key: &str, target: Target) -> Mapping {
+    let key = MappingKey::parse(partition_key, sort_key).unwrap();
+    Mapping { key, target, settings: RunnerSettings::default() }
+}
+
+fn job(name: &str) -> JobName {
+    name.parse().unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_ledger_keeps_the_contract_in_memory() {
+    let server = Server::in_memory().await;
+    contracts::ledger(Arc::new(ledger_of(&server))).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_ledger_keeps_the_contract_in_a_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::in_file(&folder.path().join("store.db")).await;
+    contracts::ledger(Arc::new(ledger_of(&server))).await;
+}
+
+#[tokio::test]
+async fn the_mapping_store_keeps_the_contract_whether_or_not_it_keeps_rows() {
+    let server = Server::in_memory().await;
+    for keep_for in [Duration::ZERO, Duration::from_mins(1)] {
+        let clock = Arc::new(FixedClock(contracts::NOW));
+        let store = DynamoMappingStore::new(server.client(), MAPPING_TABLE, keep_for, clock);
+        for mapping in contracts::mapping_rows() {
+            store.put(&mapping).await.unwrap();
+        }
+        contracts::mapping_store(&store).await;
+    }
+}
+
+#[tokio::test]
+async fn a_file_that_was_closed_and_opened_again_has_everything() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("store.db");
+    let mut record = contracts::full_record("gitlab.example.com/380/1977", "mayfly-ec2-i-0abc");
+    let row = mapping("project#group/app#job#c%23*", "tags#docker#linux", Target::Local);
+
+    let server = Server::in_file(&file).await;
+    assert_eq!(ledger_of(&server).put(&record, contracts::NOW).await.unwrap(), Written::Yes);
+    mappings_of(&server).put(&row).await.unwrap();
+    server.stop();
+
+    let server = Server::in_file(&file).await;
+    record.version = 1;
+    let ledger = ledger_of(&server);
+    assert_eq!(ledger.get(&record.key, contracts::NOW).await.unwrap().as_ref(), Some(&record));
+    let runner = &record.runner.as_ref().unwrap().name;
+    assert_eq!(ledger.by_runner(runner, contracts::NOW).await.unwrap().as_ref(), Some(&record));
+    assert_eq!(mappings_of(&server).list().await.unwrap(), [StoredMapping::Readable(row)]);
+    assert_eq!(ledger.put(&record, contracts::NOW).await.unwrap(), Written::Yes);
+}
+
+#[tokio::test]
+async fn making_tables_that_are_there_changes_nothing() {
+    let server = Server::in_memory().await;
+    let row = mapping("job#build", "tags#", Target::Ec2);
+    mappings_of(&server).put(&row).await.unwrap();
+    create_tables(&server.client(), MAPPING_TABLE, LEDGER_TABLE).await.unwrap();
+    assert_eq!(mappings_of(&server).list().await.unwrap(), [StoredMapping::Readable(row)]);
+}
+
+#[tokio::test]
+async fn the_ledger_table_forgets_by_the_attribute_the_ledger_writes() {
+    let server = Server::in_memory().await;
+    let described = server.client().describe_time_to_live().table_name(LEDGER_TABLE).send().await.unwrap();
+    let description = described.time_to_live_description.unwrap();
+    assert_eq!(description.attribute_name.as_deref(), Some("expires_at"));
+    assert_eq!(description.time_to_live_status.unwrap().as_str(), "ENABLED");
+}
+
+#[tokio::test]
+async fn a_mapping_is_replaced_and_deleted() {
+    let server = Server::in_memory().await;
+    let store = mappings_of(&server);
+    let first = mapping("job#build", "tags#linux", Target::Ec2);
+    let other = mapping("job#build", "tags#", Target::Ec2);
+    let second = Mapping { target: Target::Local, ..first.clone() };
+    for row in [&first, &other, &second] {
+        store.put(row).await.unwrap();
+    }
+    let listed = [other.clone(), second].map(StoredMapping::Readable);
+    assert_eq!(store.list().await.unwrap(), listed);
+
+    for _ in 0..2 {
+        store.delete(&first.key).await.unwrap();
+        assert_eq!(store.list().await.unwrap(), [StoredMapping::Readable(other.clone())]);
+    }
+}
+
+#[derive(Debug)]
+struct HandClock(Mutex<Timestamp>);
+
+impl Clock for HandClock {
+    fn now(&self) -> Timestamp {
+        *self.0.lock().unwrap()
+    }
+}
+
+#[tokio::test]
+async fn rows_for_prefixes_are_kept_for_the_given_time_and_exact_rows_are_not() {
+    let server = Server::in_memory().await;
+    let clock = Arc::new(HandClock(Mutex::new(contracts::NOW)));
+    let keep_for = Duration::from_secs(30);
+    let store = DynamoMappingStore::new(server.client(), MAPPING_TABLE, keep_for, clock.clone());
+    let foreign = mappings_of(&server);
+    let found = async || store.candidates(None, &job("build")).await.unwrap().len();
+    assert_eq!(found().await, 0);
+
+    foreign.put(&mapping("job#b*", "tags#", Target::Local)).await.unwrap();
+    assert_eq!(found().await, 0, "the scan is kept");
+    foreign.put(&mapping("job#build", "tags#", Target::Local)).await.unwrap();
+    assert_eq!(found().await, 1, "exact rows are read each time");
+    *clock.0.lock().unwrap() += SignedDuration::from_millis(29_999);
+    assert_eq!(found().await, 1, "still kept");
+    *clock.0.lock().unwrap() += SignedDuration::from_millis(1);
+    assert_eq!(found().await, 2, "read again");
+
+    foreign.put(&mapping("job#bu*", "tags#", Target::Local)).await.unwrap();
+    *clock.0.lock().unwrap() -= SignedDuration::from_hours(1);
+    assert_eq!(found().await, 3, "a clock that was set back keeps nothing");
+
+    store.put(&mapping("job#bui*", "tags#", Target::Local)).await.unwrap();
+    assert_eq!(found().await, 4, "its own change is seen at once");
+    store.delete(&MappingKey::parse("job#b*", "tags#").unwrap()).await.unwrap();
+    assert_eq!(found().await, 3, "its own deletion is seen at once");
+}
