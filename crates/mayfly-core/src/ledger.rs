@@ -137,6 +137,8 @@ impl LedgerRecord {
             transitions: Vec::new(),
             expires_at: now + RETENTION,
         };
+        record.enter(LedgerState::Seen, format!("webhook `{}` received", event.status), event.received_at);
+        record.expires_at = now + RETENTION;
         record.learn(event);
         record
     }
@@ -218,7 +220,7 @@ mod tests {
         for _ in 0..3 {
             record.enter(LedgerState::Seen, "no capacity", Timestamp::UNIX_EPOCH);
         }
-        assert_eq!(record.transitions.len(), 1);
+        assert_eq!(record.transitions.len(), 2);
         for number in 0..100 {
             record.enter(LedgerState::Seen, format!("reason {number}"), Timestamp::UNIX_EPOCH);
         }

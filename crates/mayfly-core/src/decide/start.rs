@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::event::JobEvent;
 use crate::ids::JobKey;
@@ -15,6 +15,9 @@ use crate::status::{JobStatus, Rank};
 use crate::tags::TagSet;
 
 use super::launched::LaunchPolicy;
+
+/// How soon to look again at a job that somebody else has claimed: a launch takes a second or two.
+const CLAIM_RECHECK: SignedDuration = SignedDuration::from_secs(5);
 
 /// Everything the decision depends on.
 #[derive(Debug, Clone, Copy)]
@@ -138,7 +141,7 @@ pub fn refuse_early(record: Option<&LedgerRecord>, now: Timestamp) -> Option<Sta
         LedgerState::Claimed => {
             let lease_until = record.claim.as_ref()?.lease_until;
             (lease_until > now).then(|| StartAction::Wait {
-                until: lease_until,
+                until: lease_until.min(now + CLAIM_RECHECK),
                 reason: "somebody else is starting its runner".to_owned(),
             })
         }

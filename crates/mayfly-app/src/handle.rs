@@ -1,0 +1,182 @@
+//! What events other than `pending` do, and what the end of a runner does.
+
+use mayfly_core::decide::{
+    EndRunner, FinishInput, RecordInput, RunnerEnd, decide_finish, decide_gone, decide_record,
+    decide_runner_ended,
+};
+use mayfly_core::error::{Chain, PortError};
+use mayfly_core::event::JobEvent;
+use mayfly_core::ledger::LedgerRecord;
+use mayfly_core::ports::Written;
+use mayfly_core::runner_name::RunnerName;
+use mayfly_core::status::Rank;
+use tracing::{error, info, warn};
+
+use crate::dispatcher::{Dispatcher, Registration};
+use crate::launch::unregister;
+use crate::start::{Handled, MAX_CONFLICTS, start};
+
+/// Does what an event asks for: [`start`], [`record`] or [`finish`].
+pub async fn handle(dispatcher: &Dispatcher, event: &JobEvent) -> Result<Handled, PortError> {
+    match event.status.rank() {
+        Rank::Created => Ok(Handled::done("a job that was only created starts nothing")),
+        Rank::Pending => start(dispatcher, event).await,
+        Rank::Running => record(dispatcher, event).await,
+        Rank::Finished => finish(dispatcher, event).await,
+    }
+}
+
+/// Writes down that a runner has a job. Twice, or after the job's end, it changes nothing.
+pub async fn record(dispatcher: &Dispatcher, event: &JobEvent) -> Result<Handled, PortError> {
+    for _ in 0..MAX_CONFLICTS {
+        let known = gather(dispatcher, event).await?;
+        let now = dispatcher.clock.now();
+        let input = RecordInput { now, event, record: known.record.as_ref(), owner: known.owner.as_ref() };
+        if write_all(dispatcher, &decide_record(&input).writes).await? {
+            info!(job.key = %event.key, "Job {} is {}", event.key, event.status);
+            return Ok(Handled::done(format!("recorded `{}`", event.status)));
+        }
+    }
+    Err(conflict(event))
+}
+
+/// Leaves a tombstone, and ends the runner that the event names. Twice, it ends a runner that is gone, which is `Ok`.
+pub async fn finish(dispatcher: &Dispatcher, event: &JobEvent) -> Result<Handled, PortError> {
+    for _ in 0..MAX_CONFLICTS {
+        let known = gather(dispatcher, event).await?;
+        let now = dispatcher.clock.now();
+        let input = FinishInput { now, event, record: known.record.as_ref(), owner: known.owner.as_ref() };
+        let decision = decide_finish(&input);
+        if !write_all(dispatcher, &decision.writes).await? {
+            continue;
+        }
+        info!(job.key = %event.key, "Job {} is over: {}", event.key, event.status);
+        return match decision.end {
+            None => Ok(Handled::done(format!("recorded `{}`", event.status))),
+            Some(end) => end_runner(dispatcher, &end).await,
+        };
+    }
+    Err(conflict(event))
+}
+
+/// What the ledger knows of a runner that left.
+#[derive(Debug, Clone, PartialEq)]
+pub enum RunnerGone {
+    /// Nothing: it was never ours, or its start is not written down yet.
+    Unknown,
+    /// Its end is written down.
+    Recorded {
+        /// Its job still waits: the event to feed into [`start`].
+        start_again: Option<Box<JobEvent>>,
+    },
+}
+
+/// A runner left: its registration goes. If its job still waits, the event to feed into [`start`] comes back.
+///
+/// Twice, it finds the runner's end written down and does nothing. A caller that loses the event finds the job again with
+/// [`recover`](crate::recover()).
+pub async fn runner_gone(
+    dispatcher: &Dispatcher,
+    runner: &RunnerName,
+    end: &RunnerEnd,
+) -> Result<RunnerGone, PortError> {
+    for _ in 0..MAX_CONFLICTS {
+        let now = dispatcher.clock.now();
+        let Some(owner) = dispatcher.ledger.by_runner(runner, now).await? else {
+            return Ok(RunnerGone::Unknown);
+        };
+        let decision = decide_gone(&owner, end, &dispatcher.policy, now);
+        if !write_all(dispatcher, decision.record.as_slice()).await? {
+            continue;
+        }
+        if decision.record.is_some() {
+            info!(runner.name = %runner, job.key = %owner.key, "Runner {runner} of job {} left: {}", owner.key, end.outcome);
+        }
+        if let Some(id) = decision.unregister {
+            unregister(dispatcher, id).await;
+        }
+        if let Some(event) = &decision.start_again {
+            warn!(job.key = %event.key, "Job {} still waits: it gets another runner", event.key);
+        }
+        return Ok(RunnerGone::Recorded { start_again: decision.start_again.map(Box::new) });
+    }
+    Err(PortError::later(format!("end of runner {runner}"), "the ledger's record changed again and again"))
+}
+
+/// Ends a runner in both places. A part that failed for now is repeated with the event; both parts bear repetition.
+async fn end_runner(dispatcher: &Dispatcher, end: &EndRunner) -> Result<Handled, PortError> {
+    let unregistered = match end.registered.filter(|_| dispatcher.registration == Registration::PerJob) {
+        Some(id) => dispatcher.gitlab.delete_runner(id).await,
+        None => Ok(()),
+    };
+    let stopped = match dispatcher.backend(end.runner.target) {
+        Some(backend) => backend.stop(&end.runner, &end.reason).await,
+        None => Ok(()),
+    };
+    for part in [unregistered, stopped] {
+        match part {
+            Err(failed) if failed.is_transient() => return Err(failed),
+            Err(failed) => {
+                error!(runner.name = %end.runner, error = %Chain(&failed), "Could not end runner {} wholly", end.runner);
+            }
+            Ok(()) => {}
+        }
+    }
+    write_runner_ended(dispatcher, end).await?;
+    info!(runner.name = %end.runner, "Ended runner {}: {}", end.runner, end.reason);
+    Ok(Handled::done(format!("ended runner {}", end.runner)))
+}
+
+async fn write_runner_ended(dispatcher: &Dispatcher, end: &EndRunner) -> Result<(), PortError> {
+    for _ in 0..MAX_CONFLICTS {
+        let now = dispatcher.clock.now();
+        let Some(owner) = dispatcher.ledger.by_runner(&end.runner, now).await? else { return Ok(()) };
+        let ended = decide_runner_ended(&owner, &end.reason, now);
+        if write_all(dispatcher, ended.as_slice()).await? {
+            return Ok(());
+        }
+    }
+    Err(PortError::later(
+        format!("end of runner {}", end.runner),
+        "the ledger's record changed again and again",
+    ))
+}
+
+struct Known {
+    record: Option<LedgerRecord>,
+    /// The record of the runner the event names, if it is one of ours.
+    owner: Option<LedgerRecord>,
+}
+
+async fn gather(dispatcher: &Dispatcher, event: &JobEvent) -> Result<Known, PortError> {
+    let now = dispatcher.clock.now();
+    let record = dispatcher.ledger.get(&event.key, now).await?;
+    let named =
+        event.runner.as_ref().and_then(|runner| runner.description.as_deref()?.parse::<RunnerName>().ok());
+    let owner = match named {
+        None => None,
+        // The index may lag behind; the job's own record does not.
+        Some(name) => match &record {
+            Some(own) if own.runner.as_ref().is_some_and(|runner| runner.name == name) => record.clone(),
+            _ => dispatcher.ledger.by_runner(&name, now).await?,
+        },
+    };
+    Ok(Known { record, owner })
+}
+
+/// False if somebody else wrote in between. Records written before the conflict are found as they are, next time.
+async fn write_all(dispatcher: &Dispatcher, records: &[LedgerRecord]) -> Result<bool, PortError> {
+    for record in records {
+        if dispatcher.ledger.put(record, dispatcher.clock.now()).await? == Written::Conflict {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+fn conflict(event: &JobEvent) -> PortError {
+    PortError::later(
+        format!("`{}` of job {}", event.status, event.key),
+        "the ledger's record changed again and again",
+    )
+}

@@ -1,0 +1,187 @@
+//! The launch of a claim: find what was started, else register and start; then write down what became of it.
+
+use jiff::SignedDuration;
+use mayfly_core::assignment::Assignment;
+use mayfly_core::decide::{AfterLaunch, decide_after_launch};
+use mayfly_core::error::{Chain, PortError};
+use mayfly_core::event::JobEvent;
+use mayfly_core::ids::RunnerId;
+use mayfly_core::launch::Claim;
+use mayfly_core::ledger::LedgerRecord;
+use mayfly_core::ports::{Backend, LaunchOrder, LaunchOutcome, Written};
+use mayfly_core::runner_name::RunnerName;
+use tracing::{error, info, warn};
+
+use crate::dispatcher::{Dispatcher, Registration};
+use crate::register::register;
+use crate::start::{Handled, MAX_CONFLICTS};
+
+/// Carries out the claim in `record`, step by step, until a runner is on its way or nothing more can be done now.
+///
+/// A dispatcher that dies anywhere in here leaves a claim that runs out and is taken over with the same token.
+pub(crate) async fn launch(
+    dispatcher: &Dispatcher,
+    mut record: LedgerRecord,
+    event: &JobEvent,
+) -> Result<Handled, PortError> {
+    loop {
+        let outcome = match launch_step(dispatcher, &mut record).await? {
+            Step::Outcome(outcome) => outcome,
+            Step::Overtaken => {
+                return Ok(Handled::done("somebody else has written in between: left to them"));
+            }
+        };
+        let (written, after) = write_outcome(dispatcher, record, &outcome).await?;
+        record = written;
+        match after {
+            AfterLaunch::Done => {
+                let runner =
+                    record.runner.as_ref().map_or_else(String::new, |runner| runner.name.to_string());
+                info!(job.key = %event.key, runner.name = %runner, "Started runner {runner} for job {}", event.key);
+                return Ok(Handled::done(format!("started runner {runner}")));
+            }
+            AfterLaunch::NextStep => {}
+            AfterLaunch::Wait { until, reason } => {
+                warn!(job.key = %event.key, "The runner of job {} is tried again: {reason}", event.key);
+                let for_capacity = matches!(outcome, LaunchOutcome::Refused { .. });
+                return Ok(Handled::Later { at: until, reason, for_capacity });
+            }
+            AfterLaunch::GivenUp { reason } => {
+                error!(job.key = %event.key, "Job {} is parked: {reason}", event.key);
+                return Ok(Handled::done(format!("parked: {reason}")));
+            }
+        }
+    }
+}
+
+enum Step {
+    Outcome(LaunchOutcome),
+    /// The record changed while the runner was registered: an event overtook us, or another dispatcher did.
+    Overtaken,
+}
+
+async fn launch_step(dispatcher: &Dispatcher, record: &mut LedgerRecord) -> Result<Step, PortError> {
+    let Some(claim) = record.claim.clone() else {
+        return Ok(Step::Outcome(LaunchOutcome::Impossible {
+            reason: "the record holds no claim".to_owned(),
+        }));
+    };
+    let target = claim.request.target.target_type();
+    let Some(backend) = dispatcher.backend(target) else {
+        let reason = format!("target {target} is not available in this installation");
+        return Ok(Step::Outcome(LaunchOutcome::Impossible { reason }));
+    };
+    let token = claim.token(&record.key);
+    match backend.find(&token).await {
+        Ok(Some(resource)) => return Ok(Step::Outcome(LaunchOutcome::Started { resource })),
+        Ok(None) => {}
+        Err(error) => return Ok(Step::Outcome(outcome_of(&error))),
+    }
+    if let Some(stale) = claim.registered {
+        // An earlier try registered a runner and did not live to start it; its token is lost with it.
+        unregister(dispatcher, stale).await;
+    }
+    register_and_launch(dispatcher, backend, record, &claim).await
+}
+
+async fn register_and_launch(
+    dispatcher: &Dispatcher,
+    backend: &dyn Backend,
+    record: &mut LedgerRecord,
+    claim: &Claim,
+) -> Result<Step, PortError> {
+    let token = claim.token(&record.key);
+    let runner = RunnerName { target: backend.target_type(), resource: token.to_resource() };
+    let registered = match register(dispatcher, &claim.request, &runner).await {
+        Ok(registered) => registered,
+        Err(error) => return Ok(Step::Outcome(outcome_of(&error))),
+    };
+    let noted = note_registration(dispatcher, record, registered.id).await;
+    if !matches!(noted, Ok(true)) {
+        if let Some(id) = registered.id {
+            unregister(dispatcher, id).await;
+        }
+        return noted.map(|_| Step::Overtaken);
+    }
+    let life =
+        SignedDuration::try_from(claim.request.settings.max_life()).unwrap_or(SignedDuration::from_hours(1));
+    let assignment = Assignment {
+        runner,
+        gitlab_url: dispatcher.gitlab_url.clone(),
+        ca_file: dispatcher.ca_file.clone(),
+        token: registered.token,
+        at_end: registered.at_end,
+        settings: claim.request.settings.clone(),
+        deadline: dispatcher.clock.now() + life,
+    };
+    let outcome = backend.launch(&LaunchOrder { token, request: claim.request.clone(), assignment }).await;
+    let is_definite = matches!(outcome, LaunchOutcome::Refused { .. } | LaunchOutcome::Impossible { .. });
+    if let (true, Some(id)) = (is_definite, registered.id) {
+        unregister(dispatcher, id).await;
+    }
+    Ok(Step::Outcome(outcome))
+}
+
+/// Writes the registration into the claim before anything is started with it. False if somebody wrote in between: the
+/// job may be over by now, so nothing is started.
+async fn note_registration(
+    dispatcher: &Dispatcher,
+    record: &mut LedgerRecord,
+    id: Option<RunnerId>,
+) -> Result<bool, PortError> {
+    let Some(claim) = record.claim.as_mut().filter(|_| id.is_some()) else { return Ok(true) };
+    claim.registered = id;
+    match dispatcher.ledger.put(record, dispatcher.clock.now()).await? {
+        Written::Conflict => Ok(false),
+        Written::Yes => {
+            record.version += 1;
+            Ok(true)
+        }
+    }
+}
+
+/// Writes what became of a launch, over whatever events wrote in between.
+async fn write_outcome(
+    dispatcher: &Dispatcher,
+    mut record: LedgerRecord,
+    outcome: &LaunchOutcome,
+) -> Result<(LedgerRecord, AfterLaunch), PortError> {
+    for _ in 0..MAX_CONFLICTS {
+        let now = dispatcher.clock.now();
+        let (mut next, after) = decide_after_launch(&record, outcome, &dispatcher.policy, now);
+        if dispatcher.ledger.put(&next, now).await? == Written::Yes {
+            next.version += 1;
+            return Ok((next, after));
+        }
+        let claim = record.claim.clone();
+        match dispatcher.ledger.get(&record.key, now).await? {
+            Some(fresh) if same_launch(fresh.claim.as_ref(), claim.as_ref()) => record = fresh,
+            // Another dispatcher took the claim over. It used the same token, so it found the same runner.
+            _ => return Ok((record, AfterLaunch::Done)),
+        }
+    }
+    Err(PortError::later(
+        format!("launch of job {}", record.key),
+        "the ledger's record changed again and again",
+    ))
+}
+
+fn same_launch(fresh: Option<&Claim>, ours: Option<&Claim>) -> bool {
+    let launch = |claim: &Claim| (claim.attempt, claim.step, claim.holder.0.clone());
+    fresh.map(launch) == ours.map(launch)
+}
+
+fn outcome_of(error: &PortError) -> LaunchOutcome {
+    let reason = Chain(error).to_string();
+    if error.is_transient() { LaunchOutcome::Unknown { reason } } else { LaunchOutcome::Refused { reason } }
+}
+
+/// Removes a registration nobody uses. A failure only leaves a registration behind that no machine has.
+pub(crate) async fn unregister(dispatcher: &Dispatcher, id: RunnerId) {
+    if dispatcher.registration != Registration::PerJob {
+        return;
+    }
+    if let Err(error) = dispatcher.gitlab.delete_runner(id).await {
+        warn!(runner.id = %id, error = %Chain(&error), "Could not remove registration {id}");
+    }
+}

@@ -1,0 +1,7 @@
+//! The use cases with a ledger and a backend in memory, whose contracts the real ones keep too, and a stand-in GitLab behind
+//! the real client.
+
+mod faults;
+mod races;
+mod stories;
+mod world;

@@ -1,0 +1,174 @@
+//! What happens to a job, told once.
+
+use mayfly_app::{Handled, RunnerGone, finish, handle, record, recover, runner_gone, start};
+use mayfly_core::decide::{RunnerEnd, RunnerOutcome};
+use mayfly_core::launch::Holder;
+use mayfly_core::ledger::LedgerState;
+use mayfly_core::mapping::Target;
+use mayfly_core::ports::LaunchOutcome;
+use mayfly_core::status::JobStatus;
+
+use crate::world::World;
+
+const NO_JOB: RunnerEnd = RunnerEnd { outcome: RunnerOutcome::NoJob, job: None };
+
+fn done(handled: &Handled) -> &str {
+    match handled {
+        Handled::Done { summary } => summary,
+        Handled::Later { reason, .. } => panic!("later: {reason}"),
+    }
+}
+
+#[tokio::test]
+async fn a_job_is_started_recorded_and_finished() {
+    let world = World::new().await;
+    assert!(
+        done(&start(&world.dispatcher, &world.event(JobStatus::Pending)).await.unwrap())
+            .starts_with("started runner")
+    );
+    assert_eq!((world.backend.live().len(), world.registrations()), (1, 1));
+    let runner = world.runner().await;
+    let registered = &world.gitlab.runners()[0];
+    assert_eq!(registered.description, Some(runner.to_string()));
+    assert_eq!(registered.tags, ["linux"].into_iter().collect(), "GitLab told the job's tags");
+
+    record(&world.dispatcher, &world.event_of(world.key(), JobStatus::Running, Some(&runner))).await.unwrap();
+    assert_eq!(world.record().await.state, LedgerState::Running);
+    let over = world.event_of(world.key(), JobStatus::Success, Some(&runner));
+    assert!(done(&finish(&world.dispatcher, &over).await.unwrap()).starts_with("ended runner"));
+    assert_eq!((world.backend.live().len(), world.registrations()), (0, 0));
+    let record = world.record().await;
+    assert_eq!(record.state, LedgerState::Finished);
+    assert!(record.runner.unwrap().ended.is_some());
+}
+
+#[tokio::test]
+async fn gitlab_is_asked_first_and_its_silence_means_start() {
+    let canceled = World::new().await;
+    canceled.gitlab.cancel(canceled.job).unwrap();
+    let handled = start(&canceled.dispatcher, &canceled.event(JobStatus::Pending)).await.unwrap();
+    assert_eq!(done(&handled), "started nothing: GitLab says the job is `canceled`");
+    assert_eq!(canceled.record().await.state, LedgerState::Finished);
+
+    let silent = World::new().await;
+    for _ in 0..3 {
+        silent.gitlab.fail_next_job_lookup();
+    }
+    start(&silent.dispatcher, &silent.event(JobStatus::Pending)).await.unwrap();
+    assert_eq!(silent.backend.live().len(), 1);
+}
+
+#[tokio::test]
+async fn a_call_without_an_answer_is_repeated_with_its_token() {
+    for is_started in [true, false] {
+        let world = World::new().await;
+        world.backend.answer_next(LaunchOutcome::Unknown { reason: "timeout".to_owned() }, is_started);
+        let event = world.event(JobStatus::Pending);
+        let handled = start(&world.dispatcher, &event).await.unwrap();
+        assert!(matches!(handled, Handled::Later { for_capacity: false, .. }), "{handled:?}");
+        world.advance(5);
+        done(&start(&world.dispatcher, &event).await.unwrap());
+        assert_eq!(
+            (world.backend.started().len(), world.registrations()),
+            (1, 1),
+            "started at first: {is_started}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_refusal_waits_for_capacity_and_leaves_no_registration() {
+    let world = World::new().await;
+    world.backend.answer_next(LaunchOutcome::Refused { reason: "no capacity".to_owned() }, false);
+    let event = world.event(JobStatus::Pending);
+    let handled = start(&world.dispatcher, &event).await.unwrap();
+    assert!(matches!(handled, Handled::Later { for_capacity: true, .. }), "{handled:?}");
+    assert_eq!((world.registrations(), world.record().await.state), (0, LedgerState::Seen));
+    world.advance(15);
+    done(&start(&world.dispatcher, &event).await.unwrap());
+    assert_eq!((world.backend.live().len(), world.registrations()), (1, 1));
+}
+
+#[tokio::test]
+async fn a_target_that_is_not_here_parks_the_job() {
+    let mut world = World::new().await;
+    world.dispatcher.default_target.as_mut().unwrap().target = Target::Ec2;
+    start(&world.dispatcher, &world.event(JobStatus::Pending)).await.unwrap();
+    let record = world.record().await;
+    assert_eq!(record.state, LedgerState::Parked);
+    assert!(record.transitions.last().unwrap().reason.contains("EC2 is not available"));
+}
+
+#[tokio::test]
+async fn a_runner_that_leaves_without_the_job_is_replaced_twice() {
+    let world = World::new().await;
+    let mut event = Box::new(world.event(JobStatus::Pending));
+    for further in [true, true, false] {
+        start(&world.dispatcher, &event).await.unwrap();
+        let runner = world.runner().await;
+        let RunnerGone::Recorded { start_again } =
+            runner_gone(&world.dispatcher, &runner, &NO_JOB).await.unwrap()
+        else {
+            panic!("the runner is known");
+        };
+        assert_eq!(start_again.is_some(), further);
+        assert_eq!(world.registrations(), 0);
+        if let Some(again) = start_again {
+            event = again;
+        }
+    }
+    assert_eq!((world.backend.started().len(), world.record().await.state), (3, LedgerState::Parked));
+}
+
+#[tokio::test]
+async fn the_end_of_a_runner_is_told_twice_and_counts_once() {
+    let world = World::new().await;
+    start(&world.dispatcher, &world.event(JobStatus::Pending)).await.unwrap();
+    let runner = world.runner().await;
+    runner_gone(&world.dispatcher, &runner, &NO_JOB).await.unwrap();
+    let again = runner_gone(&world.dispatcher, &runner, &NO_JOB).await.unwrap();
+    assert_eq!(again, RunnerGone::Recorded { start_again: None });
+    let stranger = "mayfly-local-0000".parse().unwrap();
+    assert_eq!(runner_gone(&world.dispatcher, &stranger, &NO_JOB).await.unwrap(), RunnerGone::Unknown);
+}
+
+#[tokio::test]
+async fn an_event_ends_the_runner_it_names_also_if_that_was_started_for_another_job() {
+    let world = World::new().await;
+    start(&world.dispatcher, &world.event(JobStatus::Pending)).await.unwrap();
+    let runner = world.runner().await;
+    let other = mayfly_core::ids::JobKey { job: mayfly_core::ids::JobId(999), ..world.key() };
+    handle(&world.dispatcher, &world.event_of(other.clone(), JobStatus::Running, Some(&runner)))
+        .await
+        .unwrap();
+    assert_eq!(world.record().await.runner.unwrap().took, Some(other.clone()));
+    // The job it was started for is canceled while it waits: that ends nobody.
+    handle(&world.dispatcher, &world.event(JobStatus::Canceled)).await.unwrap();
+    assert_eq!(world.backend.live().len(), 1);
+    handle(&world.dispatcher, &world.event_of(other, JobStatus::Success, Some(&runner))).await.unwrap();
+    assert_eq!((world.backend.live().len(), world.registrations()), (0, 0));
+}
+
+#[tokio::test]
+async fn runners_of_others_are_left_alone() {
+    let world = World::new().await;
+    start(&world.dispatcher, &world.event(JobStatus::Pending)).await.unwrap();
+    for stranger in ["mayfly-local-0123", "mayfly-ec2-i-0123"] {
+        let event = world.event_of(world.key(), JobStatus::Success, Some(&stranger.parse().unwrap()));
+        handle(&world.dispatcher, &event).await.unwrap();
+    }
+    assert_eq!(world.backend.live().len(), 1);
+}
+
+#[tokio::test]
+async fn what_a_dead_dispatcher_left_is_found() {
+    let mut world = World::new().await;
+    world.backend.answer_next(LaunchOutcome::Unknown { reason: "timeout".to_owned() }, false);
+    start(&world.dispatcher, &world.event(JobStatus::Pending)).await.unwrap();
+    world.dispatcher.holder = Holder("second".to_owned());
+    let recovered = recover(&world.dispatcher).await.unwrap();
+    assert_eq!(recovered.waiting.len(), 1);
+    done(&start(&world.dispatcher, &recovered.waiting[0]).await.unwrap());
+    let recovered = recover(&world.dispatcher).await.unwrap();
+    assert_eq!((recovered.waiting, recovered.runners), (vec![], vec![world.runner().await]));
+}
