@@ -1,1 +1,14 @@
 //! One contract suite a port, run against the fake and the real adapter.
+//!
+//! A suite says in assertions what the port's doc comment says in words, and panics where an implementation differs. It
+//! uses jobs of its own, so it may run against a store that is not empty, but only once against the same store.
+
+mod backend;
+mod ledger;
+mod mapping_store;
+mod samples;
+
+pub use backend::backend;
+pub use ledger::ledger;
+pub use mapping_store::{mapping_rows, mapping_store};
+pub use samples::{ABSURD_NAMES, NOW, full_record, new_record};

@@ -1,1 +1,50 @@
-//! Fakes of the ports, kept honest by the contract suites.
+//! Fakes of the stores' ports, kept honest by the contract suites.
+
+mod failing;
+mod memory_backend;
+mod memory_ledger;
+mod memory_mapping_store;
+
+pub use failing::{Failing, Fault, When};
+pub use memory_backend::MemoryBackend;
+pub use memory_ledger::MemoryLedger;
+pub use memory_mapping_store::MemoryMappingStore;
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::contracts;
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn the_memory_ledger_keeps_the_contract() {
+        contracts::ledger(Arc::new(MemoryLedger::default())).await;
+    }
+
+    #[tokio::test]
+    async fn the_memory_mapping_store_keeps_the_contract() {
+        let store = MemoryMappingStore::default();
+        for mapping in contracts::mapping_rows() {
+            store.put(mapping);
+        }
+        contracts::mapping_store(&store).await;
+    }
+
+    #[tokio::test]
+    async fn the_memory_backend_keeps_the_contract() {
+        let gitlab = "http://gitlab.example.com/".parse().unwrap();
+        contracts::backend(&MemoryBackend::with_capacity(2), &mayfly_core::mapping::Target::Local, &gitlab).await;
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn decorators_without_a_fault_keep_the_contracts() {
+        contracts::ledger(Arc::new(Failing::new(MemoryLedger::default()))).await;
+
+        let store = Failing::new(MemoryMappingStore::default());
+        for mapping in contracts::mapping_rows() {
+            store.inner().put(mapping);
+        }
+        contracts::mapping_store(&store).await;
+    }
+}

@@ -3,4 +3,5 @@
 pub mod contracts;
 pub mod fakes;
 pub mod gitlab;
+mod random;
 pub mod runner;

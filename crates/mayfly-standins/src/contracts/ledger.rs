@@ -1,0 +1,229 @@
+//! What every ledger must do.
+#![expect(clippy::expect_used, reason = "a contract suite is a test")]
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use jiff::SignedDuration;
+use mayfly_core::ids::JobKey;
+use mayfly_core::ledger::{LedgerRecord, LedgerState};
+use mayfly_core::ports::{Ledger, Written};
+use mayfly_core::runner_name::RunnerName;
+use tokio::task::JoinSet;
+
+use super::samples::{ABSURD_NAMES, NOW, full_record, new_record};
+
+/// How many write at once in the race.
+const WRITERS: usize = 16;
+
+/// Asserts what [`Ledger`] promises. Needs a Tokio runtime; the race is one only with several threads.
+///
+/// It expects [`Ledger::by_runner`] to know of a write at once, as the fakes and the embedded store do.
+///
+/// # Panics
+///
+/// Where the ledger does something else.
+pub async fn ledger(ledger: Arc<dyn Ledger>) {
+    records_are_read_back(&*ledger).await;
+    absurd_keys_are_kept_apart(&*ledger).await;
+    large_records_are_read_back(&*ledger).await;
+    a_write_needs_the_version_that_is_stored(&*ledger).await;
+    of_concurrent_writers_exactly_one_wins(&ledger).await;
+    an_expired_record_is_none_and_makes_room(&*ledger).await;
+    a_record_is_found_by_its_runner(&*ledger).await;
+    unfinished_lists_the_right_states(&*ledger).await;
+}
+
+async fn put(ledger: &dyn Ledger, record: &LedgerRecord) -> Written {
+    ledger.put(record, NOW).await.expect("the write has an answer")
+}
+
+async fn get(ledger: &dyn Ledger, key: &JobKey) -> Option<LedgerRecord> {
+    ledger.get(key, NOW).await.expect("the read has an answer")
+}
+
+fn as_stored(record: &LedgerRecord) -> LedgerRecord {
+    LedgerRecord { version: record.version + 1, ..record.clone() }
+}
+
+async fn records_are_read_back(ledger: &dyn Ledger) {
+    let mut without_runner = full_record("read.example.com/1/3", "mayfly-ec2-i-0read3");
+    without_runner.runner = None;
+    let mut without_claim = full_record("read.example.com/1/4", "mayfly-ec2-i-0read4");
+    without_claim.claim = None;
+    for record in [
+        new_record("read.example.com/1/1", "build"),
+        full_record("read.example.com/1/2", "mayfly-ec2-i-0read2"),
+        without_runner,
+        without_claim,
+    ] {
+        assert_eq!(get(ledger, &record.key).await, None, "never written");
+        assert_eq!(put(ledger, &record).await, Written::Yes);
+        assert_eq!(get(ledger, &record.key).await, Some(as_stored(&record)));
+    }
+}
+
+async fn absurd_keys_are_kept_apart(ledger: &dyn Ledger) {
+    let keys = [
+        "absurd.example.com/1/23",
+        "absurd.example.com/12/3",
+        "absurd.example.com:8443/1/23",
+        "xn--absrd-lva.example.com/1/23",
+        "[::1]:3005/1/23",
+        "192.168.64.1/1/23",
+        "absurd.example.com/18446744073709551615/18446744073709551615",
+        "absurd.example.com/0/0",
+    ];
+    let mut records: Vec<LedgerRecord> = keys.iter().map(|key| new_record(key, &"ü".repeat(255))).collect();
+    for (job, name) in ABSURD_NAMES.iter().enumerate() {
+        let mut record = new_record(&format!("absurd.example.com/2/{job}"), name);
+        record.project = Some("group/project with spaces".parse().expect("a project path"));
+        records.push(record);
+    }
+    for record in &records {
+        assert_eq!(put(ledger, record).await, Written::Yes, "{}", record.key);
+    }
+    for record in &records {
+        assert_eq!(get(ledger, &record.key).await, Some(as_stored(record)));
+    }
+}
+
+async fn large_records_are_read_back(ledger: &dyn Ledger) {
+    let mut record = full_record("large.example.com/1/1", "mayfly-ec2-i-0large");
+    for number in 0..50 {
+        record.enter(LedgerState::Seen, format!("no capacity {number}: {}", "🚀".repeat(500)), NOW);
+    }
+    assert_eq!(record.transitions.len(), 50);
+    assert_eq!(put(ledger, &record).await, Written::Yes);
+    assert_eq!(get(ledger, &record.key).await, Some(as_stored(&record)));
+}
+
+async fn a_write_needs_the_version_that_is_stored(ledger: &dyn Ledger) {
+    let first = new_record("version.example.com/1/1", "build");
+    let missing = LedgerRecord { version: 3, ..first.clone() };
+    assert_eq!(put(ledger, &missing).await, Written::Conflict, "nothing is stored yet");
+    assert_eq!(get(ledger, &first.key).await, None);
+
+    assert_eq!(put(ledger, &first).await, Written::Yes);
+    let mut second = as_stored(&first);
+    second.enter(LedgerState::Claimed, "a job waits", NOW);
+    assert_eq!(put(ledger, &second).await, Written::Yes);
+
+    let third = as_stored(&second);
+    let ahead = LedgerRecord { version: 3, ..second.clone() };
+    for (stale, why) in [(&first, "one is stored"), (&second, "it was overtaken"), (&ahead, "it is ahead")] {
+        assert_eq!(put(ledger, stale).await, Written::Conflict, "{why}");
+        assert_eq!(get(ledger, &first.key).await.as_ref(), Some(&third), "a conflict changes nothing");
+    }
+    assert_eq!(put(ledger, &third).await, Written::Yes);
+}
+
+async fn of_concurrent_writers_exactly_one_wins(ledger: &Arc<dyn Ledger>) {
+    let mut base = new_record("race.example.com/1/1", "build");
+    for round in 0..5 {
+        let mut writers = JoinSet::new();
+        for writer in 0..WRITERS {
+            let mut record = base.clone();
+            record.explanation = Some(format!("round {round}, writer {writer}"));
+            let ledger = Arc::clone(ledger);
+            writers.spawn(async move { (put(&*ledger, &record).await, record) });
+        }
+        let written = writers.join_all().await;
+        let winners: Vec<&LedgerRecord> = written
+            .iter()
+            .filter(|(written, _)| *written == Written::Yes)
+            .map(|(_, record)| record)
+            .collect();
+        assert_eq!(winners.len(), 1, "round {round}");
+        let stored = get(&**ledger, &base.key).await;
+        assert_eq!(stored, winners.first().map(|winner| as_stored(winner)));
+        base = stored.expect("the winner's record");
+    }
+}
+
+async fn an_expired_record_is_none_and_makes_room(ledger: &dyn Ledger) {
+    let mut old = full_record("expiry.example.com/1/1", "mayfly-ec2-i-0expiry");
+    let end = NOW + SignedDuration::from_secs(10);
+    let before_end = end - SignedDuration::from_millis(1);
+    old.expires_at = end;
+    assert_eq!(put(ledger, &old).await, Written::Yes);
+    let runner = old.runner.as_ref().map(|runner| runner.name.clone()).expect("a runner");
+    let fresh = new_record("expiry.example.com/1/1", "build");
+
+    assert_eq!(
+        ledger.get(&old.key, before_end).await.expect("an answer"),
+        Some(as_stored(&old)),
+        "not expired yet"
+    );
+    assert_eq!(ledger.put(&fresh, before_end).await.expect("an answer"), Written::Conflict);
+
+    assert_eq!(ledger.get(&old.key, end).await.expect("an answer"), None);
+    assert_eq!(ledger.by_runner(&runner, end).await.expect("an answer"), None);
+    let unfinished = ledger.unfinished(end).await.expect("an answer");
+    assert!(unfinished.iter().all(|record| record.key != old.key));
+    assert_eq!(
+        ledger.put(&as_stored(&old), end).await.expect("an answer"),
+        Written::Conflict,
+        "an expired record has no version any more"
+    );
+
+    assert_eq!(ledger.put(&fresh, end).await.expect("an answer"), Written::Yes);
+    assert_eq!(ledger.get(&old.key, end).await.expect("an answer"), Some(as_stored(&fresh)));
+}
+
+async fn a_record_is_found_by_its_runner(ledger: &dyn Ledger) {
+    let names = ["mayfly-ec2-i-0aa", "mayfly-lambda-i-0aa", "mayfly-local-i-0aa", "mayfly-ec2-i-0a"];
+    let names = names.map(|name| name.parse::<RunnerName>().expect("a runner name"));
+    let found = async |name: &RunnerName| ledger.by_runner(name, NOW).await.expect("an answer");
+    for (job, name) in names.iter().enumerate() {
+        assert_eq!(found(name).await, None, "{name} has no record yet");
+        let record = full_record(&format!("runner.example.com/1/{job}"), &name.to_string());
+        assert_eq!(put(ledger, &record).await, Written::Yes);
+        assert_eq!(found(name).await, Some(as_stored(&record)));
+    }
+
+    let [first, ..] = &names;
+    let mut record = found(first).await.expect("the record of the first runner");
+    let second = "mayfly-ec2-i-0second".parse::<RunnerName>().expect("a runner name");
+    record.runner.as_mut().expect("a runner").name = second.clone();
+    assert_eq!(put(ledger, &record).await, Written::Yes);
+    assert_eq!(found(first).await, None, "the record has another runner now");
+    assert_eq!(found(&second).await, Some(as_stored(&record)));
+
+    record.version += 1;
+    record.runner = None;
+    assert_eq!(put(ledger, &record).await, Written::Yes);
+    assert_eq!(found(&second).await, None, "the record has no runner any more");
+}
+
+async fn unfinished_lists_the_right_states(ledger: &dyn Ledger) {
+    let states = [
+        (LedgerState::Seen, true),
+        (LedgerState::Claimed, true),
+        (LedgerState::Launched, true),
+        (LedgerState::Running, true),
+        (LedgerState::Finished, false),
+        (LedgerState::Parked, false),
+        (LedgerState::Ignored, false),
+    ];
+    let mut expected = BTreeSet::new();
+    for (job, (state, is_unfinished)) in states.into_iter().enumerate() {
+        let mut record = new_record(&format!("states.example.com/1/{job}"), "build");
+        record.enter(state, "for the test", NOW);
+        assert_eq!(put(ledger, &record).await, Written::Yes);
+        if is_unfinished {
+            expected.insert(record.key);
+        }
+    }
+    let listed = ledger.unfinished(NOW).await.expect("an answer");
+    let keys: Vec<JobKey> = listed
+        .iter()
+        .map(|record| record.key.clone())
+        .filter(|key| key.host.as_str() == "states.example.com")
+        .collect();
+    assert_eq!(keys.len(), expected.len(), "each is listed once");
+    assert_eq!(keys.into_iter().collect::<BTreeSet<_>>(), expected);
+    for record in listed.iter().filter(|record| expected.contains(&record.key)) {
+        assert_eq!(get(ledger, &record.key).await.as_ref(), Some(record), "a listed record is whole");
+    }
+}

@@ -1,0 +1,104 @@
+//! Records and names that stores have to cope with.
+#![expect(clippy::expect_used, reason = "a contract suite is a test")]
+
+use jiff::{SignedDuration, Timestamp};
+use mayfly_core::event::JobEvent;
+use mayfly_core::ids::{ProjectId, RunnerId};
+use mayfly_core::launch::{Claim, Holder, LaunchRequest, LaunchStep};
+use mayfly_core::ledger::{Ended, LedgerRecord, LedgerState, RunnerRecord};
+use mayfly_core::mapping::{Executor, RunnerSettings, Target};
+use mayfly_core::status::JobStatus;
+
+/// The present of the suites: far ahead, so that no store that looks at its own clock finds anything expired.
+pub const NOW: Timestamp = Timestamp::constant(4_102_444_800, 0);
+
+/// Job names that GitLab allows and that separators, patterns and limits of a store trip over.
+pub const ABSURD_NAMES: [&str; 14] = [
+    "build",
+    "Build",
+    " build",
+    "build: [linux, 1.0]",
+    "c# tests",
+    "c%23 tests",
+    "deploy-*",
+    "deploy-%2A",
+    "*",
+    "50% done",
+    "job#build",
+    "🚀 größer 中文",
+    "tab\tand\nnewline",
+    "e\u{301}toile",
+];
+
+/// The record of a job of which only a pending event is known, at [`NOW`]. `key` is `host/project/job`.
+///
+/// # Panics
+///
+/// If the key or the name is none.
+pub fn new_record(key: &str, name: &str) -> LedgerRecord {
+    let event = JobEvent {
+        key: key.parse().expect("a job key"),
+        name: name.parse().expect("a job name"),
+        status: JobStatus::Pending,
+        project: None,
+        pipeline: None,
+        runner: None,
+        queued_seconds: None,
+        failure_reason: None,
+        received_at: NOW,
+    };
+    LedgerRecord::new(&event, NOW)
+}
+
+/// A record in which every optional part is there, with a runner of this name. Its times have fractions of a second,
+/// but for `expires_at`, which stores keep in whole seconds.
+///
+/// # Panics
+///
+/// If a text is not what it should be.
+pub fn full_record(key: &str, runner: &str) -> LedgerRecord {
+    let mut record = new_record(key, "build: [linux, 1.0]");
+    record.project = Some("a group/with spaces/and #*%".parse().expect("a project path"));
+    record.explanation = Some("project and name: no row; name: row `job#build tags#` (LAMBDA)".to_owned());
+    record.claim = Some(full_claim());
+    let moment = NOW + SignedDuration::from_nanos(123_456_789);
+    record.runner = Some(RunnerRecord {
+        name: runner.parse().expect("a runner name"),
+        registered: Some(RunnerId(u64::MAX)),
+        launched_at: moment,
+        took: Some("gitlab.example.com/380/1978".parse().expect("a job key")),
+        ended: Some(Ended { at: moment + SignedDuration::from_secs(60), reason: "it left".to_owned() }),
+    });
+    record.enter(LedgerState::Claimed, "a job waits", moment);
+    record.enter(LedgerState::Launched, "", moment);
+    record.enter(LedgerState::Running, "its runner took another job", NOW);
+    record
+}
+
+fn full_claim() -> Claim {
+    Claim {
+        holder: Holder("2026/08/01/[$LATEST]0a1b".to_owned()),
+        lease_until: NOW + SignedDuration::from_millis(120_500),
+        attempt: 1,
+        lost_runners: 3,
+        step: 2,
+        request: LaunchRequest {
+            target: Target::Lambda {
+                arn: "arn:aws:lambda:eu-central-1:123456789012:function:shell".to_owned(),
+            },
+            settings: RunnerSettings {
+                executor: Executor::Docker,
+                wait_timeout_seconds: 60,
+                max_life_seconds: u32::MAX,
+                runner_token: Some("tokens/Docker".parse().expect("the name of a secret")),
+                keep_aws_credentials: true,
+                pass_env: vec!["Z_LAST".to_owned(), "A_FIRST".to_owned()],
+            },
+            mapping: "job#build tags#docker#linux".to_owned(),
+            tags: ["linux", "docker", "🚀"].into_iter().collect(),
+            project: ProjectId(380),
+            steps: vec![LaunchStep::Ec2Spot, LaunchStep::Ec2OnDemand, LaunchStep::Lambda, LaunchStep::Local],
+        },
+        registered: Some(RunnerId(7)),
+    }
+}
