@@ -1,5 +1,5 @@
 //! What every backend must do.
-#![expect(clippy::expect_used, reason = "a contract suite is a test")]
+#![expect(clippy::expect_used, clippy::panic, reason = "a contract suite is a test")]
 
 use mayfly_core::assignment::{Assignment, RegistrationEnd};
 use mayfly_core::ids::{JobKey, ProjectId};

@@ -22,6 +22,17 @@ impl StandinGitlab {
         self.shared.change(|state| state.knobs.failing_job_lookups += 1);
     }
 
+    /// While held, requests to this path, such as `/api/v4/jobs/request`, wait before they have any effect.
+    pub fn hold_requests(&self, path: &str, is_held: bool) {
+        self.shared.change(|state| {
+            if is_held {
+                state.knobs.held_paths.insert(path.to_owned());
+            } else {
+                state.knobs.held_paths.remove(path);
+            }
+        });
+    }
+
     /// While held, webhooks wait. Releasing sends those that were not taken, in the order they were made.
     pub fn hold_webhooks(&self, is_held: bool) {
         self.shared.change(|state| {

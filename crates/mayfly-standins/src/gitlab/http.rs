@@ -121,6 +121,10 @@ pub(super) fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
 
 async fn front_door(Extract(shared): Extract<Arc<Shared>>, request: Request, next: Next) -> Response {
     let (method, path) = (request.method().to_string(), request.uri().path().to_owned());
+    if shared.read(|state| state.knobs.held_paths.contains(&path)) {
+        shared.change(|state| state.held_requests.push(path.clone()));
+        shared.when(|state| (!state.knobs.held_paths.contains(&path)).then_some(())).await;
+    }
     let response = if shared.read(|state| state.knobs.is_down) {
         Refusal::unavailable().into_response()
     } else {

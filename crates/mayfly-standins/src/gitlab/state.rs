@@ -20,6 +20,8 @@ pub(super) struct Knobs {
     pub(super) failing_job_lookups: usize,
     pub(super) refused_runner_tokens: BTreeSet<String>,
     pub(super) holds_webhooks: bool,
+    /// Paths whose requests wait before they have any effect.
+    pub(super) held_paths: BTreeSet<String>,
     pub(super) allows_registration_tokens: bool,
     pub(super) accepts_before_ok: bool,
     pub(super) long_poll: Duration,
@@ -42,6 +44,8 @@ pub(super) struct State {
     pub(super) held: Vec<Outgoing>,
     pub(super) outgoing: Vec<Outgoing>,
     pub(super) requests: Vec<SeenRequest>,
+    /// The paths of requests that came while held, also of those whose sender has gone.
+    pub(super) held_requests: Vec<String>,
     pub(super) knobs: Knobs,
     last_id: u64,
 }
@@ -74,11 +78,13 @@ impl State {
             held: Vec::new(),
             outgoing: Vec::new(),
             requests: Vec::new(),
+            held_requests: Vec::new(),
             knobs: Knobs {
                 is_down: false,
                 failing_job_lookups: 0,
                 refused_runner_tokens: BTreeSet::new(),
                 holds_webhooks: false,
+                held_paths: BTreeSet::new(),
                 allows_registration_tokens: true,
                 accepts_before_ok: false,
                 long_poll: Duration::from_secs(1),

@@ -85,6 +85,19 @@ impl StandinGitlab {
         found.map_err(|_| StandinError::timed_out(format!("deliveries are {:?}", self.deliveries())))
     }
 
+    /// Waits until so many requests to this path came while it was held.
+    pub async fn wait_for_held_requests(
+        &self,
+        path: &str,
+        count: usize,
+        timeout: Duration,
+    ) -> Result<(), StandinError> {
+        let held = |state: &State| state.held_requests.iter().filter(|held| *held == path).count();
+        let find = |state: &State| (held(state) >= count).then_some(());
+        let found = tokio::time::timeout(timeout, self.shared.when(find)).await;
+        found.map_err(|_| StandinError::timed_out(format!("{} requests to {path} are held", self.shared.read(held))))
+    }
+
     /// Waits until the requests answered are as asked.
     pub async fn wait_for_requests(
         &self,
