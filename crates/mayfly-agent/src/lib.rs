@@ -1,1 +1,18 @@
 #![doc = include_str!("../README.md")]
+
+mod agent;
+mod environment;
+mod folder;
+mod leftovers;
+mod log_line;
+mod registration;
+mod runner_config;
+mod runner_process;
+mod settings;
+mod signals;
+mod supervise;
+
+pub use agent::{run, run_alone};
+pub use environment::job_environment;
+pub use settings::{AgentConfig, AgentTimings, StopRequest};
+pub use signals::stop_requests;

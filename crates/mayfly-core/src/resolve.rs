@@ -118,7 +118,10 @@ impl Rule {
 pub fn resolve(input: &ResolveInput<'_>) -> Resolution {
     let mut explanation = Explanation::default();
     let candidates = candidates(input, &mut explanation);
-    for rule in Rule::ALL {
+    if candidates.is_empty() {
+        explanation.lines.push("no row of the mapping table is for this job".to_owned());
+    }
+    for rule in Rule::ALL.into_iter().filter(|_| !candidates.is_empty()) {
         let mut rows: Vec<&Mapping> =
             candidates.iter().copied().filter(|row| Rule::of(row) == rule).collect();
         if rows.is_empty() {

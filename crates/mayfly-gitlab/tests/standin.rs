@@ -1,4 +1,5 @@
 //! The client's calls against the stand-in GitLab: what one sends, the other understands.
+#![expect(clippy::unwrap_used, reason = "its helpers are tests too")]
 
 use std::time::Duration;
 

@@ -34,7 +34,8 @@ mod tests {
     #[tokio::test]
     async fn the_memory_backend_keeps_the_contract() {
         let gitlab = "http://gitlab.example.com/".parse().unwrap();
-        contracts::backend(&MemoryBackend::with_capacity(2), &mayfly_core::mapping::Target::Local, &gitlab).await;
+        contracts::backend(&MemoryBackend::with_capacity(2), &mayfly_core::mapping::Target::Local, &gitlab)
+            .await;
     }
 
     #[tokio::test(flavor = "multi_thread")]

@@ -41,7 +41,7 @@ pub fn main_with_args(args: impl Iterator<Item = OsString>) -> ExitCode {
             return u8::try_from(error.exit_code()).map_or(ExitCode::FAILURE, ExitCode::from);
         }
     };
-    let Some(Command::RunSingle(options)) = cli.command else {
+    let Some(Command::RunSingle(options)) = &cli.command else {
         let said = if cli.version { print_version() } else { Cli::command().print_help() };
         return if said.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE };
     };
@@ -50,13 +50,13 @@ pub fn main_with_args(args: impl Iterator<Item = OsString>) -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return fatal(&log, &format!("Cannot start: {error}")),
     };
-    let code = runtime.block_on(run_single(&options, &log));
+    let code = runtime.block_on(run_single(&cli, options, &log));
     // A forced exit does not wait for anything.
     runtime.shutdown_background();
     code
 }
 
-async fn run_single(options: &RunSingle, log: &Logger) -> ExitCode {
+async fn run_single(cli: &Cli, options: &RunSingle, log: &Logger) -> ExitCode {
     let config = match RunnerConfig::load(&options.config, &options.runner, log) {
         Ok(config) => config,
         Err(error) => return fatal(log, &mayfly_core::error::Chain(&error).to_string()),
@@ -70,7 +70,7 @@ async fn run_single(options: &RunSingle, log: &Logger) -> ExitCode {
         Err(error) => return fatal(log, &format!("Cannot listen for signals: {error}")),
     };
     log.info(&format!("Starting runner for {} with token {} ...", config.url, config.short_token()), &[]);
-    let single = single::Single::new(options, config, client, stop, log.clone());
+    let single = single::Single::new(cli, options, config, client, stop, log.clone());
     tokio::select! {
         () = single.run() => ExitCode::SUCCESS,
         reason = signals.watch() => fatal(log, &reason),

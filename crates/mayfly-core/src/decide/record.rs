@@ -29,7 +29,8 @@ pub struct RecordDecision {
 /// Decides what an event that is not final tells.
 pub fn decide_record(input: &RecordInput<'_>) -> RecordDecision {
     let (mut job, owner) = learned(input.record, input.owner, input.event, input.now);
-    if input.event.status.rank() == Rank::Running && job.rank == Rank::Running {
+    let is_news = job.state != LedgerState::Running;
+    if input.event.status.rank() == Rank::Running && job.rank == Rank::Running && is_news {
         let reason = match &input.event.runner {
             Some(runner) => format!(
                 "taken by runner {} ({})",

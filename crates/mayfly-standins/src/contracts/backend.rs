@@ -36,7 +36,11 @@ pub async fn backend(backend: &dyn Backend, target: &Target, gitlab_url: &Url) {
     assert_eq!(backend.room().await.expect("room has an answer"), 0);
     let refused = backend.launch(&orders[2]).await;
     assert!(matches!(refused, LaunchOutcome::Refused { .. }), "no room is a definite refusal: {refused:?}");
-    assert_eq!(backend.find(&orders[2].token).await.expect("find has an answer"), None, "a refusal starts nothing");
+    assert_eq!(
+        backend.find(&orders[2].token).await.expect("find has an answer"),
+        None,
+        "a refusal starts nothing"
+    );
 
     for runner in [&first, &second] {
         backend.stop(runner, "the contract ends").await.expect("a runner that lives can be stopped");

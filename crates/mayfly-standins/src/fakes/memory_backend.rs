@@ -44,7 +44,12 @@ impl MemoryBackend {
 
     /// The runners that live.
     pub fn live(&self) -> Vec<ResourceId> {
-        self.state().runners.iter().filter(|(_, lives)| **lives).map(|(resource, _)| resource.clone()).collect()
+        self.state()
+            .runners
+            .iter()
+            .filter(|(_, lives)| **lives)
+            .map(|(resource, _)| resource.clone())
+            .collect()
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

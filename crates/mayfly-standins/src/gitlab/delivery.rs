@@ -57,10 +57,25 @@ impl Delivery {
 /// What came of a delivery. GitLab never sends a failed one again by itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Answer {
-    /// The receiver answered with this status code.
-    Status(u16),
+    /// The receiver answered.
+    Http {
+        /// With this status code.
+        status: u16,
+        /// And these words, of which GitLab keeps 8 KB for people to read.
+        body: String,
+    },
     /// Nobody answered in time.
     Nobody(String),
+}
+
+impl Answer {
+    /// The status code, if the receiver answered.
+    pub fn status(&self) -> Option<u16> {
+        match self {
+            Self::Http { status, .. } => Some(*status),
+            Self::Nobody(_) => None,
+        }
+    }
 }
 
 /// A delivery with everything needed to send it, whatever becomes of the hook.
@@ -101,7 +116,10 @@ impl Outgoing {
             }
         });
         let answer = match self.request(&shared, sent_at).send().await {
-            Ok(response) => Answer::Status(response.status().as_u16()),
+            Ok(response) => Answer::Http {
+                status: response.status().as_u16(),
+                body: response.text().await.unwrap_or_default().chars().take(8 * 1024).collect(),
+            },
             Err(error) => Answer::Nobody(error.without_url().to_string()),
         };
         shared.change(|state| {

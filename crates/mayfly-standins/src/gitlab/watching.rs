@@ -95,7 +95,9 @@ impl StandinGitlab {
         let held = |state: &State| state.held_requests.iter().filter(|held| *held == path).count();
         let find = |state: &State| (held(state) >= count).then_some(());
         let found = tokio::time::timeout(timeout, self.shared.when(find)).await;
-        found.map_err(|_| StandinError::timed_out(format!("{} requests to {path} are held", self.shared.read(held))))
+        found.map_err(|_| {
+            StandinError::timed_out(format!("{} requests to {path} are held", self.shared.read(held)))
+        })
     }
 
     /// Waits until the requests answered are as asked.

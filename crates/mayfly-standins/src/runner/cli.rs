@@ -27,6 +27,14 @@ pub(super) struct Cli {
     #[arg(short = 'v', long)]
     pub(super) version: bool,
 
+    /// Milliseconds between two requests for a job. Only the stand-in has this.
+    #[arg(long, default_value_t = 3000, hide = true, global = true)]
+    check_interval_ms: u64,
+
+    /// Milliseconds between two parts of the log, until GitLab asks for something else. Only the stand-in has this.
+    #[arg(long, default_value_t = 1000, hide = true, global = true)]
+    trace_interval_ms: u64,
+
     #[command(subcommand)]
     pub(super) command: Option<Command>,
 }
@@ -54,17 +62,9 @@ pub(super) struct RunSingle {
     /// How many seconds to wait for a job before leaving; 0 for no limit.
     #[arg(long, default_value_t = 0)]
     pub(super) wait_timeout: u64,
-
-    /// Milliseconds between two requests for a job. Only the stand-in has this.
-    #[arg(long, default_value_t = 3000, hide = true)]
-    check_interval_ms: u64,
-
-    /// Milliseconds between two parts of the log, until GitLab asks for something else. Only the stand-in has this.
-    #[arg(long, default_value_t = 1000, hide = true)]
-    trace_interval_ms: u64,
 }
 
-impl RunSingle {
+impl Cli {
     /// The pause after a request that brought no job.
     pub(super) fn check_interval(&self) -> Duration {
         Duration::from_millis(self.check_interval_ms)

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
-use super::cli::RunSingle;
+use super::cli::{Cli, RunSingle};
 use super::client::Client;
 use super::config::RunnerConfig;
 use super::job::{JobRun, Processed};
@@ -29,6 +29,7 @@ pub(super) struct Single {
 
 impl Single {
     pub(super) fn new(
+        cli: &Cli,
         options: &RunSingle,
         config: RunnerConfig,
         client: Client,
@@ -42,8 +43,8 @@ impl Single {
             log,
             builds_left: (options.max_builds > 0).then_some(options.max_builds),
             wait_timeout: options.wait_timeout,
-            check_interval: options.check_interval(),
-            trace_interval: options.trace_interval(),
+            check_interval: cli.check_interval(),
+            trace_interval: cli.trace_interval(),
             last_build: Instant::now(),
         }
     }

@@ -1,0 +1,8 @@
+//! The agent as a whole: real processes, real files, a small real GitLab.
+
+#[cfg(test)]
+mod agent;
+#[cfg(test)]
+mod command;
+#[cfg(test)]
+mod support;

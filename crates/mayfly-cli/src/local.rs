@@ -1,0 +1,65 @@
+//! `mayfly local`.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+
+use anyhow::Context;
+use clap::Args;
+use mayfly_local::server::LocalServer;
+use mayfly_local::settings::{LocalFlags, LocalSettings};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use crate::log::LogFlags;
+
+/// Run all of Mayfly on this machine: take GitLab's job webhook, start one runner process for each waiting job.
+///
+/// Settings come from flags, then environment variables, then the settings file. Secrets are never flags: each is an
+/// environment variable, a file named by that variable with _FILE added, or stands under [secrets] in the settings file.
+#[derive(Debug, Args)]
+#[command(after_help = SECRETS_HELP, after_long_help = SECRETS_HELP)]
+pub(crate) struct LocalCommand {
+    #[command(flatten)]
+    flags: LocalFlags,
+}
+
+const SECRETS_HELP: &str = "\
+Secrets (environment variable, or the same with _FILE for a file that holds it, or under [secrets]):
+  MAYFLY_WEBHOOK_TOKEN        webhook-token        The secret token of the webhook in GitLab
+  MAYFLY_SIGNING_TOKEN        signing-token        The signing token of the webhook (GitLab 19 and later): whsec_...
+  MAYFLY_API_TOKEN            api-token            Registers runners and looks at jobs: scopes create_runner,
+                                                   manage_runner and read_api
+  MAYFLY_RUNNER_TOKEN         runner-token         With --registration shared: glrt-...
+  MAYFLY_REGISTRATION_TOKEN   registration-token   With --registration registration-token
+  MAYFLY_WEBHOOK_TOKEN_PREVIOUS and MAYFLY_SIGNING_TOKEN_PREVIOUS are accepted too, while a secret is changed.
+
+Stop with SIGTERM or Ctrl-C: running jobs end first. A second time: they are ended now.";
+
+pub(crate) fn run(command: LocalCommand, log: &LogFlags) -> anyhow::Result<()> {
+    let program = std::env::current_exe().context("cannot find the program's own file")?;
+    let mut agent_command = vec![program.into_os_string()];
+    agent_command.extend(log.to_arguments());
+    agent_command.push("agent".into());
+    let settings = LocalSettings::load(command.flags, agent_command, environment())?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(serve(settings))
+}
+
+async fn serve(settings: LocalSettings) -> anyhow::Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let server = LocalServer::start(settings).await?;
+    either(&mut terminate, &mut interrupt).await;
+    server.stop(either(&mut terminate, &mut interrupt)).await
+}
+
+async fn either(terminate: &mut Signal, interrupt: &mut Signal) {
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the environment is read here, once, and passed on as a value")]
+fn environment() -> BTreeMap<OsString, OsString> {
+    std::env::vars_os().collect()
+}

@@ -1,0 +1,184 @@
+//! The queue's table: events that were accepted and are not handled yet, and those nobody could handle.
+
+use std::fs;
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use mayfly_core::event::JobEvent;
+use rusqlite::{Connection, Transaction, TransactionBehavior, params};
+
+/// How long a write waits for another connection. Far below the 10 s that GitLab waits for an answer.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(2);
+
+const SCHEMA: &str = "
+    CREATE TABLE IF NOT EXISTS mayfly_queue (
+        seq INTEGER PRIMARY KEY AUTOINCREMENT,
+        event TEXT NOT NULL,
+        due_ms INTEGER NOT NULL,
+        for_capacity INTEGER NOT NULL DEFAULT 0,
+        tries INTEGER NOT NULL DEFAULT 0
+    );
+    CREATE INDEX IF NOT EXISTS mayfly_queue_due ON mayfly_queue (due_ms);
+    CREATE TABLE IF NOT EXISTS mayfly_dead_letters (
+        seq INTEGER PRIMARY KEY AUTOINCREMENT,
+        event TEXT NOT NULL,
+        reason TEXT NOT NULL,
+        at TEXT NOT NULL
+    );
+";
+
+/// Why a group of writes could not be done. None of it was.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum StoreDown {
+    /// The file is not where it was opened: it was removed, moved or replaced.
+    #[error("the store's file {0} is gone")]
+    Gone(PathBuf),
+    /// SQLite says so: locked, read-only, full, broken.
+    #[error("the store cannot be written")]
+    Sqlite(#[from] rusqlite::Error),
+}
+
+/// One change of the queue.
+#[derive(Debug, Clone)]
+pub(crate) enum Change {
+    /// A new event, due at once.
+    Add { event: String, now: Timestamp },
+    /// It is handled.
+    Done { seq: i64 },
+    /// It must be handled again.
+    Defer { seq: i64, due: Timestamp, for_capacity: bool },
+    /// Nobody can handle it.
+    Bury { seq: i64, reason: String, now: Timestamp },
+    /// So many runners left: as many events that wait for capacity are due now.
+    Nudge { runners: usize, now: Timestamp },
+}
+
+/// An event that is due.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct QueuedEvent {
+    pub(crate) seq: i64,
+    /// How often it was deferred.
+    pub(crate) tries: u32,
+    /// The event; `Err` holds why it cannot be read.
+    pub(crate) event: Result<JobEvent, String>,
+}
+
+/// The table, through a connection of its own.
+pub(crate) struct QueueStore {
+    connection: Connection,
+    path: PathBuf,
+    inode: (u64, u64),
+}
+
+impl QueueStore {
+    pub(crate) fn open(path: &Path) -> Result<Self, StoreDown> {
+        let connection = Connection::open(path)?;
+        connection.busy_timeout(BUSY_TIMEOUT)?;
+        connection.pragma_update(None, "journal_mode", "WAL")?;
+        // Each commit is on the disk before it is answered for.
+        connection.pragma_update(None, "synchronous", "FULL")?;
+        connection.execute_batch(SCHEMA)?;
+        let inode = inode(path).map_err(|_| StoreDown::Gone(path.to_owned()))?;
+        Ok(Self { connection, path: path.to_owned(), inode })
+    }
+
+    /// Does all changes or none.
+    pub(crate) fn apply(&mut self, changes: &[Change]) -> Result<(), StoreDown> {
+        if inode(&self.path).ok() != Some(self.inode) {
+            return Err(StoreDown::Gone(self.path.clone()));
+        }
+        let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        for change in changes {
+            apply_one(&transaction, change)?;
+        }
+        transaction.commit()?;
+        Ok(())
+    }
+
+    /// The events due at `now`, the oldest first, without those in `except`.
+    pub(crate) fn due(
+        &self,
+        now: Timestamp,
+        limit: usize,
+        except: &[i64],
+    ) -> Result<Vec<QueuedEvent>, StoreDown> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT seq, event, tries FROM mayfly_queue WHERE due_ms <= ?1 ORDER BY due_ms, seq LIMIT ?2",
+        )?;
+        let asked = i64::try_from(limit + except.len()).unwrap_or(i64::MAX);
+        let rows = statement.query_map(params![now.as_millisecond(), asked], |row| {
+            let event: String = row.get(1)?;
+            Ok(QueuedEvent {
+                seq: row.get(0)?,
+                tries: row.get(2)?,
+                event: serde_json::from_str(&event).map_err(|error| error.to_string()),
+            })
+        })?;
+        let mut due = Vec::new();
+        for row in rows {
+            let row = row?;
+            if !except.contains(&row.seq) && due.len() < limit {
+                due.push(row);
+            }
+        }
+        Ok(due)
+    }
+
+    /// When the next event is due, if any waits.
+    pub(crate) fn next_due(&self, after: Timestamp) -> Result<Option<Timestamp>, StoreDown> {
+        let millisecond: Option<i64> = self
+            .connection
+            .prepare_cached("SELECT MIN(due_ms) FROM mayfly_queue WHERE due_ms > ?1")?
+            .query_row(params![after.as_millisecond()], |row| row.get(0))?;
+        Ok(millisecond.and_then(|millisecond| Timestamp::from_millisecond(millisecond).ok()))
+    }
+
+    /// How many events wait, and how many are buried.
+    pub(crate) fn counts(&self) -> Result<(u64, u64), StoreDown> {
+        let count = |table: &str| {
+            self.connection
+                .prepare_cached(&format!("SELECT COUNT(*) FROM {table}"))?
+                .query_row([], |row| row.get::<_, u64>(0))
+        };
+        Ok((count("mayfly_queue")?, count("mayfly_dead_letters")?))
+    }
+}
+
+fn inode(path: &Path) -> io::Result<(u64, u64)> {
+    let metadata = fs::metadata(path)?;
+    Ok((metadata.dev(), metadata.ino()))
+}
+
+fn apply_one(transaction: &Transaction<'_>, change: &Change) -> rusqlite::Result<()> {
+    match change {
+        Change::Add { event, now } => transaction
+            .prepare_cached("INSERT INTO mayfly_queue (event, due_ms) VALUES (?1, ?2)")?
+            .execute(params![event, now.as_millisecond()])?,
+        Change::Done { seq } => {
+            transaction.prepare_cached("DELETE FROM mayfly_queue WHERE seq = ?1")?.execute(params![seq])?
+        }
+        Change::Defer { seq, due, for_capacity } => transaction
+            .prepare_cached(
+                "UPDATE mayfly_queue SET due_ms = ?2, for_capacity = ?3, tries = tries + 1 WHERE seq = ?1",
+            )?
+            .execute(params![seq, due.as_millisecond(), for_capacity])?,
+        Change::Bury { seq, reason, now } => {
+            transaction
+                .prepare_cached(
+                    "INSERT INTO mayfly_dead_letters (event, reason, at) SELECT event, ?2, ?3 FROM mayfly_queue WHERE seq = ?1",
+                )?
+                .execute(params![seq, reason, now.to_string()])?;
+            transaction.prepare_cached("DELETE FROM mayfly_queue WHERE seq = ?1")?.execute(params![seq])?
+        }
+        Change::Nudge { runners, now } => transaction
+            .prepare_cached(
+                "UPDATE mayfly_queue SET due_ms = ?2, for_capacity = 0 WHERE seq IN
+                 (SELECT seq FROM mayfly_queue WHERE for_capacity = 1 ORDER BY seq LIMIT ?1)",
+            )?
+            .execute(params![i64::try_from(*runners).unwrap_or(i64::MAX), now.as_millisecond()])?,
+    };
+    Ok(())
+}

@@ -1,0 +1,287 @@
+//! `mayfly local`: wires everything, serves until told to stop, and lets running jobs end.
+
+use std::future::Future;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use async_trait::async_trait;
+use mayfly_app::{Dispatcher, recover};
+use mayfly_aws::dynamodb::{DynamoLedger, DynamoMappingStore};
+use mayfly_core::clock::{Clock, SystemClock};
+use mayfly_core::decide::LaunchPolicy;
+use mayfly_core::ids::JobKey;
+use mayfly_core::launch::Holder;
+use mayfly_core::ledger::LedgerRecord;
+use mayfly_core::mapping::{Mapping, StoredMapping};
+use mayfly_core::ports::{EventBus, Ledger};
+use mayfly_gitlab::client::{GitlabClient, GitlabClientConfig};
+use nix::sys::signal::Signal;
+use serde_json::{Map, Value, json};
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+use tracing::{info, warn};
+
+use crate::backend::{LocalBackend, LocalBackendConfig};
+use crate::data_dir::DataDir;
+use crate::intake::{Counters, HealthSource, Intake, router};
+use crate::queue::Queue;
+use crate::secrets::SettingsSecrets;
+use crate::settings::LocalSettings;
+use crate::store::{EmbeddedStore, LEDGER_TABLE, MAPPING_TABLE};
+use crate::worker::Worker;
+
+/// How long rows for beginnings of names are kept before the table is read again.
+const PREFIX_ROWS_KEPT: Duration = Duration::from_secs(2);
+/// How long one call to GitLab may take.
+const GITLAB_TIMEOUT: Duration = Duration::from_secs(8);
+/// How long agents may take to end once they are told to leave at once: their runner gets 35 s to report its job.
+const STOP_TIMEOUT: Duration = Duration::from_secs(50);
+
+/// A server that runs.
+pub struct LocalServer {
+    address: SocketAddr,
+    ledger: DynamoLedger,
+    backend: LocalBackend,
+    queue: Queue,
+    draining: watch::Sender<bool>,
+    close: watch::Sender<bool>,
+    drain_timeout: Duration,
+    http: JoinHandle<std::io::Result<()>>,
+    tasks: Vec<JoinHandle<()>>,
+    // Dropped last, in this order.
+    _store: EmbeddedStore,
+    _data_dir: DataDir,
+}
+
+impl LocalServer {
+    /// Opens the store, picks up what an earlier server left undone, and listens.
+    ///
+    /// # Errors
+    ///
+    /// If the data folder is in use, the store cannot be opened, or the address is taken.
+    pub async fn start(settings: LocalSettings) -> anyhow::Result<Self> {
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let data_dir = DataDir::open(&settings.data_dir)?;
+        let store = EmbeddedStore::open(&data_dir.database()).await?;
+        let queue = Queue::open(&data_dir.database(), Arc::clone(&clock))?;
+        let ledger = DynamoLedger::new(store.client.clone(), LEDGER_TABLE);
+        let mappings = DynamoMappingStore::new(
+            store.client.clone(),
+            MAPPING_TABLE,
+            PREFIX_ROWS_KEPT,
+            Arc::clone(&clock),
+        );
+        if let Some(wanted) = &settings.mappings {
+            replace_mappings(&mappings, wanted)
+                .await
+                .context("cannot write the mappings of the settings file")?;
+        }
+        let (backend, left) = LocalBackend::new(backend_config(&settings, &data_dir));
+        let dispatcher = dispatcher(&settings, clock, ledger.clone(), mappings, backend.clone())?;
+        let listener = TcpListener::bind(settings.listen).await.with_context(|| {
+            format!("cannot listen on {}: choose another address with --listen", settings.listen)
+        })?;
+        let address = listener.local_addr()?;
+
+        pick_up(&dispatcher, &backend, &queue).await?;
+        let (draining, is_draining) = watch::channel(false);
+        let worker =
+            Worker { dispatcher, queue: queue.clone(), backend: backend.clone(), draining: is_draining };
+        let tasks =
+            vec![tokio::spawn(worker.clone().handle_events()), tokio::spawn(worker.handle_ends(left))];
+        let intake = Intake {
+            secrets: settings.webhook_secrets,
+            bus: Arc::new(queue.clone()),
+            clock: Arc::new(SystemClock),
+            counters: Counters::default(),
+            health: Box::new(ServerHealth { queue: queue.clone(), backend: backend.clone() }),
+        };
+        let (close, mut closed) = watch::channel(false);
+        let app = router(Arc::new(intake));
+        let http = tokio::spawn(async move {
+            let shutdown = async move {
+                // An error means that the server was dropped, which closes it too.
+                let _ = closed.wait_for(|closed| *closed).await;
+            };
+            axum::serve(listener, app).with_graceful_shutdown(shutdown).await
+        });
+        info!("Listening for webhooks on http://{address}/webhook");
+        Ok(Self {
+            address,
+            ledger,
+            backend,
+            queue,
+            draining,
+            close,
+            drain_timeout: settings.drain_timeout,
+            http,
+            tasks,
+            _store: store,
+            _data_dir: data_dir,
+        })
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// What the ledger knows of a job.
+    ///
+    /// # Errors
+    ///
+    /// If the store cannot be read.
+    pub async fn record(&self, key: &JobKey) -> anyhow::Result<Option<LedgerRecord>> {
+        Ok(self.ledger.get(key, SystemClock.now()).await?)
+    }
+
+    /// How many runners live, as a value to wait on.
+    pub fn live_runners(&self) -> watch::Receiver<usize> {
+        self.backend.live_count()
+    }
+
+    /// Starts no more runners, lets running jobs end, and closes. What does not end in time, or by the time `hurry`
+    /// resolves, is stopped. Webhooks are accepted until the end; what they ask for is done by the next server.
+    pub async fn stop(mut self, hurry: impl Future<Output = ()>) -> anyhow::Result<()> {
+        self.draining.send_replace(true);
+        let mut live = self.backend.live_count();
+        let count = *live.borrow();
+        if count > 0 {
+            let seconds = self.drain_timeout.as_secs();
+            info!("Waiting up to {seconds} s for {count} runners; stop again to end them now");
+        }
+        self.backend.signal_all(Signal::SIGQUIT);
+        let drained = tokio::select! {
+            drained = timeout(self.drain_timeout, live.wait_for(|count| *count == 0)) => drained.is_ok(),
+            () = hurry => false,
+        };
+        if !drained && *live.borrow() > 0 {
+            warn!("Ending {} runners whose jobs still run", *live.borrow());
+            self.backend.signal_all(Signal::SIGTERM);
+            if timeout(STOP_TIMEOUT, live.wait_for(|count| *count == 0)).await.is_err() {
+                warn!("{} runners did not end; the next server looks after them", *live.borrow());
+            }
+        }
+        self.close.send_replace(true);
+        let served = (&mut self.http).await;
+        for task in &self.tasks {
+            task.abort();
+        }
+        let health = self.queue.health().await;
+        if health.backlog > 0 {
+            warn!("{} changes could not be written to the store and are lost", health.backlog);
+        }
+        info!("Stopped");
+        served?.context("the HTTP server failed")
+    }
+}
+
+fn backend_config(settings: &LocalSettings, data_dir: &DataDir) -> LocalBackendConfig {
+    LocalBackendConfig {
+        runners_dir: data_dir.runners(),
+        agent_command: settings.agent_command.clone(),
+        runner_command: settings.runner_command.clone(),
+        environment: settings.environment.clone(),
+        max_runners: settings.max_runners,
+    }
+}
+
+fn dispatcher(
+    settings: &LocalSettings,
+    clock: Arc<dyn Clock>,
+    ledger: DynamoLedger,
+    mappings: DynamoMappingStore,
+    backend: LocalBackend,
+) -> anyhow::Result<Dispatcher> {
+    let ca_pem = match &settings.gitlab_ca_file {
+        Some(path) => Some(std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?),
+        None => None,
+    };
+    let gitlab = GitlabClient::new(GitlabClientConfig {
+        url: settings.gitlab_url.clone(),
+        api_token: settings.api_token.clone(),
+        ca_pem,
+        timeout: GITLAB_TIMEOUT,
+    })?;
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "one random name a run of the server, made where it is wired"
+    )]
+    let holder = Holder(format!("local-{}", uuid::Uuid::new_v4().simple()));
+    Ok(Dispatcher {
+        holder,
+        clock,
+        mappings: Arc::new(mappings),
+        ledger: Arc::new(ledger),
+        gitlab: Arc::new(gitlab),
+        has_api_token: settings.api_token.is_some(),
+        secrets: Arc::new(SettingsSecrets(settings.secrets.clone())),
+        backends: vec![Arc::new(backend)],
+        registration: settings.registration,
+        default_target: settings.default_target.clone(),
+        gitlab_url: settings.gitlab_url.clone(),
+        ca_file: settings.gitlab_ca_file.clone(),
+        policy: LaunchPolicy::default(),
+    })
+}
+
+async fn pick_up(dispatcher: &Dispatcher, backend: &LocalBackend, queue: &Queue) -> anyhow::Result<()> {
+    let recovered = recover(dispatcher).await.context("cannot read what an earlier run left undone")?;
+    for event in &recovered.waiting {
+        queue.publish(event).await?;
+    }
+    backend.adopt_all().context("cannot look for runners of an earlier run")?;
+    backend.report_missing(&recovered.runners);
+    if !recovered.waiting.is_empty() || !recovered.runners.is_empty() {
+        info!(
+            "Picked up {} waiting jobs and {} runners of an earlier run",
+            recovered.waiting.len(),
+            recovered.runners.len()
+        );
+    }
+    Ok(())
+}
+
+/// Makes the table equal to the wanted rows.
+async fn replace_mappings(store: &DynamoMappingStore, wanted: &[Mapping]) -> anyhow::Result<()> {
+    for row in store.list().await? {
+        if let StoredMapping::Readable(mapping) = row
+            && !wanted.iter().any(|wanted| wanted.key == mapping.key)
+        {
+            store.delete(&mapping.key).await?;
+        }
+    }
+    for mapping in wanted {
+        store.put(mapping).await?;
+    }
+    Ok(())
+}
+
+struct ServerHealth {
+    queue: Queue,
+    backend: LocalBackend,
+}
+
+#[async_trait]
+impl HealthSource for ServerHealth {
+    async fn health(&self) -> (bool, Map<String, Value>) {
+        let queue = self.queue.health().await;
+        let live = *self.backend.live_count().borrow();
+        let mut report = Map::new();
+        report.insert("runners".to_owned(), json!({ "live": live, "max": self.backend.max_runners() }));
+        report.insert(
+            "queue".to_owned(),
+            json!({
+                "waiting": queue.counts.map(|(waiting, _)| waiting),
+                "dead_letters": queue.counts.map(|(_, dead)| dead),
+                "in_memory": queue.backlog,
+                "store_error": queue.down,
+            }),
+        );
+        (queue.down.is_none() && queue.counts.is_some(), report)
+    }
+}
