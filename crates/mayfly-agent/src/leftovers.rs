@@ -1,7 +1,7 @@
 //! Processes that outlive their runner, and their end.
 //!
-//! The agent makes itself the reaper of orphans, so that whatever a runner started stays a descendant of the agent. Only
-//! descendants are ever killed. Among them, a runner's are those that inherited its mark in their environment or work in
+//! The agent makes itself the reaper of orphans, so that whatever a runner started stays a descendant of the agent. It kills
+//! descendants only; if the agent itself was killed, whoever started it looks among all processes. Among them, a runner's are those that inherited its mark in their environment or work in
 //! its folder, and all below them.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -21,6 +21,12 @@ use crate::environment::MARK;
 
 /// How long killed processes get to be gone before the next look.
 const BETWEEN_LOOKS: Duration = Duration::from_millis(5);
+
+/// How long abandoned processes may take to die once they are killed.
+const ABANDONED_ARE_GONE_WITHIN: Duration = Duration::from_secs(3);
+
+/// The kernel's parent of the first processes.
+const EVERY_PROCESS: i32 = 0;
 
 /// Whose leftovers are meant.
 #[derive(Debug, Clone, Copy)]
@@ -52,8 +58,30 @@ pub(crate) fn adopt_orphans() {
     }
 }
 
-/// Kills the family again and again until none of it is left, or the time is over. What is left then is logged.
+/// Ends what runners left behind whose agent was killed, and with it could clean up nothing: every process that bears the
+/// mark of a private folder in `work_dir` or works in one, wherever it hangs by now.
+///
+/// Only for a `work_dir` whose agents are all gone.
+pub async fn end_abandoned(work_dir: &Path) {
+    for folder in fs::read_dir(work_dir).into_iter().flatten().flatten() {
+        let (mark, folder) = (folder.file_name(), folder.path());
+        let folder = folder.canonicalize().unwrap_or(folder);
+        kill_below(
+            EVERY_PROCESS,
+            Family::OfRunner { mark: &mark, folder: &folder },
+            ABANDONED_ARE_GONE_WITHIN,
+        )
+        .await;
+    }
+}
+
+/// Kills the family among this process's descendants again and again until none of it is left, or the time is over. What is
+/// left then is logged.
 pub(crate) async fn kill_leftovers(family: Family<'_>, within: Duration) {
+    kill_below(Pid::this().as_raw(), family, within).await;
+}
+
+async fn kill_below(root: i32, family: Family<'_>, within: Duration) {
     let this_process = Pid::this().as_raw();
     let give_up_at = Instant::now() + within;
     let mut known = BTreeSet::new();
@@ -62,7 +90,7 @@ pub(crate) async fn kill_leftovers(family: Family<'_>, within: Duration) {
         let processes = all_processes();
         // A dead process tells neither its environment nor its folder, so those seen alive are remembered.
         let belongs = |id| known.contains(&id) || family.includes(id);
-        let leftovers = select(&processes, this_process, belongs);
+        let leftovers = select(&processes, root, belongs);
         if leftovers.is_empty() {
             break;
         }

@@ -14,5 +14,6 @@ mod supervise;
 
 pub use agent::{run, run_alone};
 pub use environment::job_environment;
+pub use leftovers::end_abandoned;
 pub use settings::{AgentConfig, AgentTimings, StopRequest};
 pub use signals::stop_requests;

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
-use nix::sys::signal::{Signal, killpg};
+use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::Pid;
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, BufReader};
 use tokio::process::{Child, Command};
@@ -101,11 +101,13 @@ impl RunnerProcess {
         self.lines.recv().await
     }
 
-    /// Sends a signal to the runner's process group. Scripts of jobs are in groups of their own: the runner ends them.
+    /// Sends a signal to the runner. Only SIGKILL goes to its whole process group: on anything else the runner itself ends the
+    /// scripts of its job, which are in groups of their own, but for the moment between a script's start and that.
     pub(crate) fn signal(&self, signal: Signal) {
         // Once it was waited for, its id may be somebody else's.
-        let Some(group) = self.group.filter(|_| self.child.id().is_some()) else { return };
-        if let Err(error) = killpg(group, signal) {
+        let Some(id) = self.group.filter(|_| self.child.id().is_some()) else { return };
+        let sent = if signal == Signal::SIGKILL { killpg(id, signal) } else { kill(id, signal) };
+        if let Err(error) = sent {
             tracing::warn!(%signal, %error, "the runner cannot be signalled");
         }
     }

@@ -42,7 +42,7 @@ pub async fn run(args: AgentArgs) -> anyhow::Result<()> {
     };
     let config = AgentConfig {
         runner_command: args.runner_command,
-        work_dir: dir.work_dir()?,
+        work_dir: dir.work_dir(),
         environment: environment(),
         timings: AgentTimings::default(),
     };

@@ -148,10 +148,12 @@ impl LocalBackend {
                 error!(resource.id = %resource, %error, "Could not wait for the agent of runner {resource}");
             }
             let dir = backend.dir(&resource);
-            let end = match tokio::task::spawn_blocking(move || dir.wait_until_gone()).await {
-                Ok(Ok(end)) => end,
-                failed => {
-                    error!(resource.id = %resource, ?failed, "Could not watch runner {resource}");
+            let waiting = dir.clone();
+            let end = match tokio::task::spawn_blocking(move || waiting.wait_until_gone()).await {
+                Ok(Ok(Some(end))) => end,
+                killed_or_failed => {
+                    error!(resource.id = %resource, "The agent of runner {resource} left no report: {killed_or_failed:?}");
+                    mayfly_agent::end_abandoned(&dir.work_dir()).await;
                     RunnerEnd { outcome: RunnerOutcome::Failed, job: None }
                 }
             };

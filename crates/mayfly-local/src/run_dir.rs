@@ -9,7 +9,7 @@ use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use mayfly_core::decide::{RunnerEnd, RunnerOutcome};
+use mayfly_core::decide::RunnerEnd;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
@@ -37,14 +37,12 @@ impl RunDir {
     }
 
     pub(crate) fn create(&self) -> io::Result<()> {
-        make_private_dir(&self.path)
+        make_private_dir(&self.work_dir())
     }
 
     /// Where the agent makes the runner's private folder.
-    pub(crate) fn work_dir(&self) -> io::Result<PathBuf> {
-        let work = self.path.join("work");
-        make_private_dir(&work)?;
-        Ok(work)
+    pub(crate) fn work_dir(&self) -> PathBuf {
+        self.path.join("work")
     }
 
     /// True if an agent ever began here.
@@ -75,8 +73,9 @@ impl RunDir {
         fs::rename(draft, self.path.join("report.json"))
     }
 
-    /// For the server: waits until the agent is gone and tells how it ended. Blocks the thread.
-    pub(crate) fn wait_until_gone(&self) -> io::Result<RunnerEnd> {
+    /// For the server: waits until the agent is gone and tells how it ended; `None` if it could not say, because it was
+    /// killed. Blocks the thread.
+    pub(crate) fn wait_until_gone(&self) -> io::Result<Option<RunnerEnd>> {
         self.open_lock()?.lock()?;
         Ok(self.report())
     }
@@ -104,12 +103,10 @@ impl RunDir {
         }
     }
 
-    fn report(&self) -> RunnerEnd {
-        // No report, or half a one: the agent was killed.
-        fs::read(self.path.join("report.json"))
-            .ok()
-            .and_then(|report| serde_json::from_slice(&report).ok())
-            .unwrap_or(RunnerEnd { outcome: RunnerOutcome::Failed, job: None })
+    /// Half a report is none.
+    fn report(&self) -> Option<RunnerEnd> {
+        let report = fs::read(self.path.join("report.json")).ok()?;
+        serde_json::from_slice(&report).ok()
     }
 
     fn open_lock(&self) -> io::Result<File> {
@@ -120,6 +117,7 @@ impl RunDir {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use mayfly_core::decide::RunnerOutcome;
     use mayfly_core::ids::JobId;
 
     #[test]
@@ -136,14 +134,14 @@ mod tests {
     }
 
     #[test]
-    fn a_report_is_read_back_and_a_missing_one_means_failed() {
+    fn a_report_is_read_back_and_half_a_one_is_none() {
         let temp = tempfile::tempdir().unwrap();
         let dir = RunDir::new(temp.path());
-        assert_eq!(dir.wait_until_gone().unwrap().outcome, RunnerOutcome::Failed);
+        assert_eq!(dir.wait_until_gone().unwrap(), None);
         let end = RunnerEnd { outcome: RunnerOutcome::JobDone, job: Some(JobId(7)) };
         dir.write_report(&end).unwrap();
-        assert_eq!(dir.wait_until_gone().unwrap(), end);
+        assert_eq!(dir.wait_until_gone().unwrap(), Some(end));
         fs::write(temp.path().join("report.json"), "{\"outcome\":").unwrap();
-        assert_eq!(dir.wait_until_gone().unwrap().outcome, RunnerOutcome::Failed);
+        assert_eq!(dir.wait_until_gone().unwrap(), None);
     }
 }

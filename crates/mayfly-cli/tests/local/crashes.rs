@@ -3,6 +3,7 @@
 use libtest_mimic::Trial;
 use mayfly_standins::gitlab::{JobSpec, Status};
 
+use crate::jobs::until_released;
 use crate::mayfly::{LONG, Scene};
 use crate::trial;
 
@@ -44,8 +45,7 @@ async fn while_a_job_runs() {
     let scene = Scene::new().await;
     let mayfly = scene.start().await;
     let release = scene.data_dir().join("release");
-    let script = format!("until test -e '{}'; do sleep 0.1; done", release.display());
-    let jobs = scene.gitlab.run_pipeline(scene.project, vec![JobSpec::new("long").script([script])]).unwrap();
+    let jobs = scene.gitlab.run_pipeline(scene.project, vec![until_released("long", &release)]).unwrap();
     scene.gitlab.wait_for(jobs[0], Status::Running, LONG).await.unwrap();
     mayfly.kill().await;
 
@@ -87,6 +87,8 @@ async fn runner_killed() {
     scene.gitlab.wait_for_held_requests(REQUEST_JOB, 1, LONG).await.unwrap();
     let agent: i32 = std::fs::read_to_string(runner.join("pid")).unwrap().parse().unwrap();
     nix::sys::signal::kill(nix::unistd::Pid::from_raw(agent), nix::sys::signal::Signal::SIGKILL).unwrap();
+    // Its gitlab-runner must not live on and take a job that nobody looks after.
+    mayfly.log_line("processes that outlived their runner were killed").await;
     mayfly.log_line("left: it failed").await;
     scene.gitlab.hold_requests(REQUEST_JOB, false);
     mayfly.log_lines("Started runner", 2).await;

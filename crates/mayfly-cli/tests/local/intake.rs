@@ -108,7 +108,7 @@ async fn not_authentic() {
         post(&mayfly, body.clone()),
         post(&mayfly, body.clone()).header("X-Gitlab-Token", "wrong"),
         post(&mayfly, body.clone()).header("X-Gitlab-Token", ""),
-        post(&mayfly, body.clone()).header("X-Gitlab-Token", format!("{WEBHOOK_TOKEN} ")),
+        post(&mayfly, body.clone()).header("X-Gitlab-Token", format!("{WEBHOOK_TOKEN}x")),
     ] {
         check_refused(&mayfly, request).await;
     }

@@ -1,7 +1,10 @@
 //! Whole jobs, from webhook to the last runner gone.
 
+use std::path::Path;
+
 use libtest_mimic::Trial;
 use mayfly_standins::gitlab::{JobSpec, Status};
+use nix::sys::signal::Signal;
 
 use crate::mayfly::{LONG, Scene, WEBHOOK_TOKEN};
 use crate::trial;
@@ -100,14 +103,13 @@ async fn canceled_while_pending() {
 
 async fn limit() {
     let scene = Scene::new().await.with("MAYFLY_MAX_RUNNERS", "1");
-    let mut mayfly = scene.start().await;
+    let mayfly = scene.start().await;
     let names = ["one", "two", "three"];
     let jobs = names.map(|name| job(name, "true").tags([name])).to_vec();
     let jobs = scene.gitlab.run_pipeline(scene.project, jobs).unwrap();
     for job in &jobs {
         scene.gitlab.wait_for(*job, Status::Success, LONG).await.unwrap();
     }
-    mayfly.log_line("no room for one more LOCAL runner").await;
     let mut spans: Vec<_> = jobs.iter().map(|job| scene.gitlab.job(*job).unwrap()).collect();
     spans.sort_by_key(|job| job.started_at);
     assert!(
@@ -141,7 +143,7 @@ async fn mapping() {
         "#,
     );
     let mut mayfly = scene.start().await;
-    let specs = vec![job("build", "true"), job("deploy-prod", "true")];
+    let specs = vec![job("build", "true").tags(["mac"]), job("deploy-prod", "true")];
     let jobs = scene.gitlab.run_pipeline(scene.project, specs).unwrap();
     scene.gitlab.wait_for(jobs[1], Status::Success, LONG).await.unwrap();
     let claimed = mayfly.log_line("Claimed job").await;
@@ -176,32 +178,23 @@ async fn environment() {
 
 async fn graceful_stop() {
     let scene = Scene::new().await;
-    let gate = tempfile::tempdir().unwrap();
-    let (begun, go) = (gate.path().join("begun"), gate.path().join("go"));
+    let release = tempfile::tempdir().unwrap();
+    let release = release.path().join("release");
     let mut mayfly = scene.start().await;
-    // The job waits for a writer of the pipe, so that it runs for as long as the test wants.
-    let script = format!("mkfifo '{}'; touch '{}'; cat '{}'", go.display(), begun.display(), go.display());
-    let jobs = scene.gitlab.run_pipeline(scene.project, vec![job("long", &script)]).unwrap();
+    let jobs = scene.gitlab.run_pipeline(scene.project, vec![until_released("long", &release)]).unwrap();
     scene.gitlab.wait_for(jobs[0], Status::Running, LONG).await.unwrap();
-    mayfly.signal(nix::sys::signal::Signal::SIGTERM);
+    mayfly.signal(Signal::SIGTERM);
     mayfly.log_line("Waiting up to 600 s for 1 runners").await;
-    write_when_there(&go).await;
-    scene.gitlab.wait_for(jobs[0], Status::Success, LONG).await.unwrap();
+    std::fs::write(&release, "").unwrap();
+    let over = scene.gitlab.wait_for_job(jobs[0], |job| job.status.is_final(), LONG).await.unwrap();
+    assert_eq!(over.status, Status::Success, "{}\n{}", over.log, mayfly.log().join("\n"));
     assert!(mayfly.exit().await.success());
     scene.gitlab.wait_for_runners(<[_]>::is_empty, LONG).await.unwrap();
 }
 
-/// Opens the job's pipe, which blocks until the job reads from it.
-async fn write_when_there(pipe: &std::path::Path) {
-    let pipe = pipe.to_owned();
-    let written = tokio::task::spawn_blocking(move || {
-        // The job makes the pipe a moment after it is `running` in GitLab.
-        while !pipe.exists() {
-            std::thread::yield_now();
-        }
-        std::fs::write(pipe, "go")
-    });
-    tokio::time::timeout(LONG, written).await.unwrap().unwrap().unwrap();
+/// A job that runs until the file is there.
+pub(crate) fn until_released(name: &str, release: &Path) -> JobSpec {
+    job(name, &format!("until test -e '{}'; do sleep 0.1; done", release.display()))
 }
 
 async fn hurried_stop() {
@@ -209,9 +202,9 @@ async fn hurried_stop() {
     let mut mayfly = scene.start().await;
     let jobs = scene.gitlab.run_pipeline(scene.project, vec![job("endless", "tail -f /dev/null")]).unwrap();
     scene.gitlab.wait_for(jobs[0], Status::Running, LONG).await.unwrap();
-    mayfly.signal(nix::sys::signal::Signal::SIGTERM);
+    mayfly.signal(Signal::SIGTERM);
     mayfly.log_line("Waiting up to").await;
-    mayfly.signal(nix::sys::signal::Signal::SIGTERM);
+    mayfly.signal(Signal::SIGTERM);
     assert!(mayfly.exit().await.success());
     let over = scene.gitlab.wait_for(jobs[0], Status::Failed, LONG).await.unwrap();
     assert_eq!(over.failure_reason.as_deref(), Some("runner_interrupted"));

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use mayfly_core::ids::{JobName, ProjectPath};
-use mayfly_core::mapping::{Mapping, MappingKey, NamePattern, RunnerSettings, Target};
+use mayfly_core::mapping::{Mapping, MappingKey, NamePattern, RunnerSettings, Target, TargetType};
 use mayfly_core::tags::TagSet;
 use serde::Deserialize;
 
@@ -36,8 +36,11 @@ struct MappingTable {
     project: Option<ProjectPath>,
     #[serde(default)]
     tags: Vec<String>,
-    #[serde(flatten)]
-    target: Target,
+    #[serde(rename = "type")]
+    target_type: TargetType,
+    /// The function of target `LAMBDA`.
+    #[serde(default)]
+    arn: Option<String>,
     #[serde(default)]
     settings: RunnerSettings,
 }
@@ -99,9 +102,15 @@ impl MappingTable {
             Some(prefix) => NamePattern::Prefix(prefix.to_owned()),
             None => NamePattern::Exact(JobName::new(self.job.clone())?),
         };
+        let target = match (self.target_type, &self.arn) {
+            (TargetType::Lambda, Some(arn)) => Target::Lambda { arn: arn.clone() },
+            (TargetType::Lambda, None) => bail!("the mapping of `{}` has type LAMBDA and no arn", self.job),
+            (TargetType::Ec2, _) => Target::Ec2,
+            (TargetType::Local, _) => Target::Local,
+        };
         let tags: TagSet = self.tags.iter().cloned().collect();
         let key = MappingKey { project: self.project.clone(), pattern, tags };
-        Ok(Mapping { key, target: self.target.clone(), settings: self.settings.clone() })
+        Ok(Mapping { key, target, settings: self.settings.clone() })
     }
 }
 
