@@ -5,17 +5,18 @@ mod counters;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
-use axum::body::Body;
-use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::body::{Body, Bytes};
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
+use axum::{Json, Router};
 use http_body_util::BodyExt;
 use mayfly_app::{Answer, Outcome, receive_webhook};
 use mayfly_core::clock::Clock;
 use mayfly_core::ports::EventBus;
 use mayfly_gitlab::webhook::{BodyCheck, Ignored, Received, WebhookSecrets, read};
+use serde::Serialize;
 use serde_json::json;
 use tokio::time::timeout;
 use tracing::warn;
@@ -56,13 +57,18 @@ pub fn router(intake: Arc<Intake>) -> Router {
     Router::new().route("/webhook", post(webhook)).route("/health", get(health)).with_state(intake)
 }
 
-async fn webhook(State(intake): State<Arc<Intake>>, headers: HeaderMap, body: Body) -> Response {
-    let answer = receive(&intake, &headers, body).await;
-    intake.counters.count(answer.outcome.as_str());
-    let status =
-        StatusCode::from_u16(answer.outcome.status_code()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    let body = json!({ "outcome": answer.outcome.as_str(), "reason": answer.reason }).to_string();
-    (status, [(header::CONTENT_TYPE, "application/json")], body).into_response()
+async fn webhook(State(intake): State<Arc<Intake>>, request: Request) -> Response {
+    let (head, body) = request.into_parts();
+    let Answer { outcome, reason } = receive(&intake, &head.headers, body).await;
+    intake.counters.count(outcome.as_str());
+    let status = StatusCode::from_u16(outcome.status_code()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    (status, Json(AnswerBody { outcome: outcome.as_str(), reason })).into_response()
+}
+
+#[derive(Serialize)]
+struct AnswerBody {
+    outcome: &'static str,
+    reason: String,
 }
 
 /// Authenticates, then parses, then puts the event on the bus. An unauthentic body is never parsed.
@@ -103,23 +109,49 @@ fn ignored(intake: &Intake, kind: &'static str, reason: String) -> Answer {
 }
 
 /// The authentic body; `None` if it is too large to be an event. Keeps no more of it than an event may have.
-async fn read_body(mut body: Body, mut check: BodyCheck) -> Result<Option<Vec<u8>>, String> {
-    let mut kept = Vec::new();
+async fn read_body(mut body: Body, mut check: BodyCheck) -> Result<Option<Bytes>, String> {
+    let mut kept = Kept::Nothing;
     let mut length = 0;
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|error| format!("the body could not be read: {error}"))?;
-        let Ok(chunk) = frame.into_data() else { continue };
-        check.update(&chunk);
-        length += chunk.len();
+        let Ok(piece) = frame.into_data() else { continue };
+        check.update(&piece);
+        length += piece.len();
         if length > MAX_BODY_BYTES {
             break;
         }
-        if length <= MAX_EVENT_BYTES {
-            kept.extend_from_slice(&chunk);
-        }
+        kept = if length > MAX_EVENT_BYTES { Kept::Nothing } else { kept.with(piece) };
     }
     check.finish().map_err(|unauthentic| unauthentic.to_string())?;
-    Ok((length <= MAX_EVENT_BYTES).then_some(kept))
+    Ok((length <= MAX_EVENT_BYTES).then(|| kept.into_bytes()))
+}
+
+/// The pieces of a body. Most bodies come in one, which need not be copied.
+enum Kept {
+    Nothing,
+    One(Bytes),
+    Many(Vec<u8>),
+}
+
+impl Kept {
+    fn with(self, piece: Bytes) -> Self {
+        match self {
+            Self::Nothing => Self::One(piece),
+            Self::One(first) => Self::Many([first, piece].concat()),
+            Self::Many(mut pieces) => {
+                pieces.extend_from_slice(&piece);
+                Self::Many(pieces)
+            }
+        }
+    }
+
+    fn into_bytes(self) -> Bytes {
+        match self {
+            Self::Nothing => Bytes::new(),
+            Self::One(piece) => piece,
+            Self::Many(pieces) => pieces.into(),
+        }
+    }
 }
 
 async fn health(State(intake): State<Arc<Intake>>) -> Response {
@@ -128,5 +160,5 @@ async fn health(State(intake): State<Arc<Intake>>) -> Response {
     report.insert("version".to_owned(), json!(env!("CARGO_PKG_VERSION")));
     report.insert("webhooks".to_owned(), intake.counters.to_json());
     let status = if is_well { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    (status, axum::Json(report)).into_response()
+    (status, Json(report)).into_response()
 }

@@ -74,11 +74,13 @@ pub struct QueueHealth {
 }
 
 impl Queue {
-    /// Opens the queue's table in the store's file and starts its thread, which ends when the last handle is dropped.
+    /// Opens the queue's table in the store's file and starts its thread, which ends when the last handle is dropped. Must be called
+    /// within a runtime.
     pub fn open(file: &Path, clock: Arc<dyn Clock>) -> anyhow::Result<Self> {
         let store =
             QueueStore::open(file).with_context(|| format!("cannot open the queue in {}", file.display()))?;
         let (requests, received) = mpsc::channel(4 * GROUP);
+        let (answers, answered) = mpsc::unbounded_channel();
         let state = Arc::new(QueueState::default());
         let keeper = Keeper {
             store,
@@ -86,7 +88,9 @@ impl Queue {
             state: Arc::clone(&state),
             backlog: Vec::new(),
             in_flight: BTreeSet::new(),
+            answers,
         };
+        tokio::spawn(tell(answered));
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
         std::thread::Builder::new()
             .name("queue".to_owned())
@@ -176,6 +180,18 @@ struct Keeper {
     backlog: Vec<Change>,
     /// Events taken and not given back.
     in_flight: BTreeSet<i64>,
+    /// Answers to a whole group at once: waking each sender from this thread would cost more than the group's commit.
+    answers: mpsc::UnboundedSender<(Vec<Reply>, Result<(), String>)>,
+}
+
+/// Tells senders what became of their changes.
+async fn tell(mut answered: mpsc::UnboundedReceiver<(Vec<Reply>, Result<(), String>)>) {
+    while let Some((replies, answer)) = answered.recv().await {
+        for reply in replies {
+            // The sender may have gone; its event is kept all the same.
+            let _ = reply.send(answer.clone());
+        }
+    }
 }
 
 impl Keeper {
@@ -234,10 +250,8 @@ impl Keeper {
             }
             Err(down) => Err(self.note_down(&down, all)),
         };
-        for reply in replies.into_iter().flatten() {
-            // The sender may have gone; its event is kept all the same.
-            let _ = reply.send(answer.clone());
-        }
+        // Nobody is left to be told once the runtime is gone.
+        let _ = self.answers.send((replies.into_iter().flatten().collect(), answer));
         self.state.changed.notify_one();
     }
 

@@ -15,7 +15,7 @@ use crate::load::{Load, flood, paced};
 use crate::servers::{Server, webhook_request};
 
 /// Connections that ask at once, as GitLab's background workers do.
-const CONNECTIONS: usize = 64;
+const CONNECTIONS: usize = 256;
 /// Turns of each server; the median counts.
 const ROUNDS: usize = 7;
 /// Requests a turn.

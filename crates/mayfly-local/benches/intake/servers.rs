@@ -36,12 +36,14 @@ impl Server {
     pub(crate) fn bare() -> anyhow::Result<Self> {
         let answer =
             async |_: Bytes| (StatusCode::ACCEPTED, [(header::CONTENT_TYPE, "application/json")], ANSWER);
-        Self::serve(Router::new().route("/webhook", post(answer)), None, None)
+        Self::serve(runtime()?, Router::new().route("/webhook", post(answer)), None, None)
     }
 
     /// The intake of `mayfly local` with its queue on the disk.
     pub(crate) fn intake() -> anyhow::Result<Self> {
         let folder = tempfile::tempdir()?;
+        let runtime = runtime()?;
+        let context = runtime.enter();
         let queue = Queue::open(&folder.path().join("mayfly.db"), Arc::new(SystemClock))?;
         let intake = Intake {
             secrets: WebhookSecrets::new(vec![TOKEN.into()], Vec::new(), SignaturePolicy::Required)?,
@@ -50,11 +52,17 @@ impl Server {
             counters: Counters::default(),
             health: Box::new(NoHealth),
         };
-        Self::serve(router(Arc::new(intake)), Some(queue), Some(folder))
+        let app = router(Arc::new(intake));
+        drop(context);
+        Self::serve(runtime, app, Some(queue), Some(folder))
     }
 
-    fn serve(app: Router, queue: Option<Queue>, folder: Option<TempDir>) -> anyhow::Result<Self> {
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    fn serve(
+        runtime: Runtime,
+        app: Router,
+        queue: Option<Queue>,
+        folder: Option<TempDir>,
+    ) -> anyhow::Result<Self> {
         let listener = runtime.block_on(TcpListener::bind((Ipv4Addr::LOCALHOST, 0)))?;
         let address = listener.local_addr()?;
         runtime.spawn(async move { axum::serve(listener, app).await });
@@ -68,6 +76,10 @@ impl Server {
             self.runtime.block_on(queue.health()).counts.context("the queue does not answer")?;
         Ok(waiting)
     }
+}
+
+fn runtime() -> std::io::Result<Runtime> {
+    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()
 }
 
 /// One authentic webhook, ready to be sent.
