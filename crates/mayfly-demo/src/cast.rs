@@ -54,13 +54,11 @@ fn runner_command() -> anyhow::Result<(String, Vec<OsString>)> {
     let path = variable("PATH").unwrap_or_default();
     let real =
         std::env::split_paths(&path).map(|folder| folder.join("gitlab-runner")).find(|file| file.is_file());
-    match real {
-        Some(file) => Ok((file.display().to_string(), vec![file.into_os_string()])),
-        None => {
-            let command = demo_command(&["standin-runner", "--", "--check-interval-ms", "200"])?;
-            Ok(("a stand-in, for want of a gitlab-runner on the PATH".to_owned(), command))
-        }
+    if let Some(file) = real {
+        return Ok((file.display().to_string(), vec![file.into_os_string()]));
     }
+    let command = demo_command(&["standin-runner", "--", "--check-interval-ms", "200"])?;
+    Ok(("a stand-in, for want of a gitlab-runner on the PATH".to_owned(), command))
 }
 
 /// This program, in another part.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Context, ensure};
 use mayfly_core::clock::{Clock, SystemClock};
-use mayfly_core::ids::{JobId, JobKey};
+use mayfly_core::ids::{GitlabHost, JobId, JobKey};
 use mayfly_standins::gitlab::{JobSpec, Status};
 use tokio::time::timeout;
 
@@ -13,7 +13,7 @@ use crate::cast::Cast;
 use crate::timeline::{Story, timeline};
 
 /// Far more than it takes, also with the real `gitlab-runner`.
-const TIMEOUT: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_mins(1);
 
 /// Runs the pipeline and prints its story.
 ///
@@ -38,11 +38,7 @@ pub(crate) async fn run(log: &str) -> anyhow::Result<()> {
 
     for (job, title, expected) in &jobs {
         let snapshot = cast.gitlab.job(*job)?;
-        let key = JobKey {
-            host: mayfly_core::ids::GitlabHost::of_url(cast.gitlab.url())?,
-            project: cast.project,
-            job: *job,
-        };
+        let key = JobKey { host: GitlabHost::of_url(cast.gitlab.url())?, project: cast.project, job: *job };
         let record =
             cast.mayfly.record(&key).await?.with_context(|| format!("the ledger does not know job {job}"))?;
         say(&timeline(&Story { title, start, snapshot: &snapshot, record: &record }))?;

@@ -39,11 +39,9 @@ fn step(transition: &Transition) -> &'static str {
     let is_end = transition.reason.starts_with("its runner ended");
     match transition.to {
         _ if is_end => "runner gone",
-        LedgerState::Seen => "webhook",
+        LedgerState::Seen | LedgerState::Running | LedgerState::Finished => "webhook",
         LedgerState::Claimed => "decided",
         LedgerState::Launched => "runner started",
-        LedgerState::Running => "webhook",
-        LedgerState::Finished => "webhook",
         LedgerState::Parked => "given up",
         LedgerState::Ignored => "ignored",
     }

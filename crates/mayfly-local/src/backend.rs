@@ -29,29 +29,31 @@ use crate::run_dir::RunDir;
 
 /// How agents are started.
 #[derive(Debug, Clone)]
-pub(crate) struct LocalBackendConfig {
+pub struct LocalBackendConfig {
     /// One folder a runner is made in here.
-    pub(crate) runners_dir: PathBuf,
+    pub runners_dir: PathBuf,
     /// The program that becomes the agent, with leading arguments.
-    pub(crate) agent_command: Vec<OsString>,
+    pub agent_command: Vec<OsString>,
     /// `gitlab-runner`, with leading arguments.
-    pub(crate) runner_command: Vec<OsString>,
+    pub runner_command: Vec<OsString>,
     /// The server's environment; an agent gets what its job may have.
-    pub(crate) environment: BTreeMap<OsString, OsString>,
+    pub environment: BTreeMap<OsString, OsString>,
     /// How many runners may live at once.
-    pub(crate) max_runners: usize,
+    pub max_runners: usize,
 }
 
 /// A runner that left, and how.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Gone {
-    pub(crate) runner: RunnerName,
-    pub(crate) end: RunnerEnd,
+pub struct Gone {
+    /// Which.
+    pub runner: RunnerName,
+    /// What its agent reported, or that it could not.
+    pub end: RunnerEnd,
 }
 
 /// Starts, adopts and stops agents. Clones share the state. A runner takes room until its end is written down.
 #[derive(Clone)]
-pub(crate) struct LocalBackend {
+pub struct LocalBackend {
     config: Arc<LocalBackendConfig>,
     live: Arc<Mutex<BTreeSet<ResourceId>>>,
     live_count: watch::Sender<usize>,
@@ -60,7 +62,7 @@ pub(crate) struct LocalBackend {
 
 impl LocalBackend {
     /// The backend, and where it tells of runners that left.
-    pub(crate) fn new(config: LocalBackendConfig) -> (Self, mpsc::UnboundedReceiver<Gone>) {
+    pub fn new(config: LocalBackendConfig) -> (Self, mpsc::UnboundedReceiver<Gone>) {
         let (gone, left) = mpsc::unbounded_channel();
         let backend =
             Self { config: Arc::new(config), live: Arc::default(), live_count: watch::Sender::new(0), gone };

@@ -1,14 +1,14 @@
 #![doc = include_str!("../README.md")]
 
-pub mod agent_process;
-mod backend;
-mod data_dir;
+pub mod settings;
+pub mod server;
 pub mod intake;
 pub mod queue;
 mod queue_store;
-mod run_dir;
-mod secrets;
-pub mod server;
-pub mod settings;
-mod store;
 mod worker;
+pub mod backend;
+pub mod agent_process;
+mod run_dir;
+mod store;
+mod secrets;
+mod data_dir;

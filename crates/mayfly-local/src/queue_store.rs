@@ -182,3 +182,83 @@ fn apply_one(transaction: &Transaction<'_>, change: &Change) -> rusqlite::Result
     };
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn second(second: i64) -> Timestamp {
+        Timestamp::from_second(second).unwrap()
+    }
+
+    fn add(job: u64, at: i64) -> Change {
+        let event = format!(
+            r#"{{"key":"gitlab.com/1/{job}","name":"build","status":"pending","received_at":"1970-01-01T00:00:00Z"}}"#
+        );
+        Change::Add { event, now: second(at) }
+    }
+
+    /// The jobs of the events that are due.
+    fn due(store: &QueueStore, at: i64, except: &[i64]) -> Vec<u64> {
+        let due = store.due(second(at), 10, except).unwrap();
+        due.into_iter().map(|queued| queued.event.unwrap().key.job.0).collect()
+    }
+
+    #[test]
+    fn events_are_due_in_order_until_they_are_done_deferred_or_buried() {
+        let temp = tempfile::tempdir().unwrap();
+        let mut store = QueueStore::open(&temp.path().join("queue.db")).unwrap();
+        store.apply(&[add(1, 10), add(2, 10), add(3, 20), add(4, 10)]).unwrap();
+        assert_eq!(due(&store, 9, &[]), [0; 0]);
+        assert_eq!(due(&store, 10, &[]), [1, 2, 4]);
+        assert_eq!(due(&store, 10, &[1, 4]), [2]);
+        assert_eq!(store.next_due(second(10)).unwrap(), Some(second(20)));
+        store
+            .apply(&[
+                Change::Done { seq: 1 },
+                Change::Defer { seq: 2, due: second(30), for_capacity: false },
+                Change::Bury { seq: 4, reason: "nobody can read it".to_owned(), now: second(11) },
+            ])
+            .unwrap();
+        assert_eq!(due(&store, 20, &[]), [3]);
+        assert_eq!(store.counts().unwrap(), (2, 1));
+        assert_eq!(store.due(second(30), 10, &[3]).unwrap()[0].tries, 1);
+    }
+
+    #[test]
+    fn as_many_waiting_events_are_due_as_runners_left_the_longest_waiting_first() {
+        let temp = tempfile::tempdir().unwrap();
+        let mut store = QueueStore::open(&temp.path().join("queue.db")).unwrap();
+        let wait = |seq| Change::Defer { seq, due: second(1000), for_capacity: true };
+        let fail = |seq| Change::Defer { seq, due: second(1000), for_capacity: false };
+        store
+            .apply(&[add(1, 0), add(2, 0), add(3, 0), add(4, 0), fail(1), wait(2), wait(3), wait(4)])
+            .unwrap();
+        store.apply(&[Change::Nudge { runners: 2, now: second(5) }]).unwrap();
+        assert_eq!(due(&store, 5, &[]), [2, 3]);
+    }
+
+    #[test]
+    fn what_was_accepted_is_there_after_a_restart_also_if_it_cannot_be_read() {
+        let temp = tempfile::tempdir().unwrap();
+        let file = temp.path().join("queue.db");
+        let broken = Change::Add { event: "{".to_owned(), now: second(0) };
+        QueueStore::open(&file).unwrap().apply(&[add(1, 0), broken]).unwrap();
+        let queued = QueueStore::open(&file).unwrap().due(second(0), 10, &[]).unwrap();
+        assert_eq!(queued.iter().map(|queued| queued.event.is_ok()).collect::<Vec<_>>(), [true, false]);
+    }
+
+    #[test]
+    fn a_file_that_was_moved_away_is_gone_and_one_that_comes_back_is_not() {
+        let temp = tempfile::tempdir().unwrap();
+        let (file, away) = (temp.path().join("queue.db"), temp.path().join("away.db"));
+        let mut store = QueueStore::open(&file).unwrap();
+        fs::rename(&file, &away).unwrap();
+        assert!(matches!(store.apply(&[add(1, 0)]), Err(StoreDown::Gone(_))));
+        fs::write(&file, "another file in its place").unwrap();
+        assert!(matches!(store.apply(&[add(1, 0)]), Err(StoreDown::Gone(_))));
+        fs::rename(&away, &file).unwrap();
+        store.apply(&[add(1, 0)]).unwrap();
+        assert_eq!(due(&store, 0, &[]), [1]);
+    }
+}

@@ -227,7 +227,7 @@ async fn check_503(scene: &Scene, mayfly: &mut Mayfly, cause: &str) -> mayfly_co
             assert_eq!(status, 503);
             assert!(body.contains(cause) && body.contains("the event is kept in memory"), "{body}");
         }
-        other => panic!("{other:?}"),
+        Answer::Nobody(error) => panic!("{error}"),
     }
     let health = mayfly.health().await;
     assert_eq!(health["status"], "degraded");

@@ -3,6 +3,7 @@
 //! The program is also the stand-in for `gitlab-runner` that the command is given: nothing else need be built or installed.
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "all of it is tests")]
 
+mod backend;
 mod crashes;
 mod intake;
 mod jobs;
@@ -20,7 +21,8 @@ fn main() -> ExitCode {
     if std::env::args_os().nth(1).is_some_and(|first| first == STANDIN_RUNNER) {
         return mayfly_standins::runner::main_with_args(std::env::args_os().skip(1));
     }
-    let trials = [jobs::trials(), intake::trials(), crashes::trials(), settings::trials()].concat_all();
+    let trials = [backend::trials(), jobs::trials(), intake::trials(), crashes::trials(), settings::trials()]
+        .concat_all();
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
 }
 
