@@ -14,7 +14,7 @@ use crate::log::LogFlags;
 /// Run all of Mayfly on this machine: take GitLab's job webhook, start one runner process for each waiting job.
 ///
 /// Settings come from flags, then environment variables, then the settings file. Secrets are never flags: each is an
-/// environment variable, a file named by that variable with _FILE added, or stands under [secrets] in the settings file.
+/// environment variable, a file named by that variable with `_FILE` added, or stands in the settings file's table `secrets`.
 #[derive(Debug, Args)]
 #[command(after_help = SECRETS_HELP, after_long_help = SECRETS_HELP)]
 pub(crate) struct LocalCommand {
@@ -23,14 +23,15 @@ pub(crate) struct LocalCommand {
 }
 
 const SECRETS_HELP: &str = "\
-Secrets (environment variable, or the same with _FILE for a file that holds it, or under [secrets]):
-  MAYFLY_WEBHOOK_TOKEN        webhook-token        The secret token of the webhook in GitLab
-  MAYFLY_SIGNING_TOKEN        signing-token        The signing token of the webhook (GitLab 19 and later): whsec_...
-  MAYFLY_API_TOKEN            api-token            Registers runners and looks at jobs: scopes create_runner,
-                                                   manage_runner and read_api
-  MAYFLY_RUNNER_TOKEN         runner-token         With --registration shared: glrt-...
-  MAYFLY_REGISTRATION_TOKEN   registration-token   With --registration registration-token
-  MAYFLY_WEBHOOK_TOKEN_PREVIOUS and MAYFLY_SIGNING_TOKEN_PREVIOUS are accepted too, while a secret is changed.
+Secrets. Each is an environment variable, or the same with _FILE added for the path of
+a file, or a key under [secrets] in the settings file (`api-token` for MAYFLY_API_TOKEN):
+  MAYFLY_WEBHOOK_TOKEN           the secret token of the webhook in GitLab
+  MAYFLY_SIGNING_TOKEN           its signing token, whsec_... (GitLab 19 and later)
+  MAYFLY_WEBHOOK_TOKEN_PREVIOUS  accepted too, while the secret token is changed
+  MAYFLY_SIGNING_TOKEN_PREVIOUS  accepted too, while the signing token is changed
+  MAYFLY_API_TOKEN               registers runners and looks at jobs
+  MAYFLY_RUNNER_TOKEN            glrt-..., for --registration shared
+  MAYFLY_REGISTRATION_TOKEN      for --registration registration-token
 
 Stop with SIGTERM or Ctrl-C: running jobs end first. A second time: they are ended now.";
 

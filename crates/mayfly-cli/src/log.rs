@@ -7,6 +7,7 @@ use clap::{Args, ValueEnum};
 use tracing_subscriber::EnvFilter;
 
 #[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Log")]
 pub(crate) struct LogFlags {
     /// How the log is written.
     #[arg(long, global = true, env = "MAYFLY_LOG_FORMAT", value_enum, default_value = "text")]

@@ -41,7 +41,7 @@ pub struct LocalFlags {
     #[arg(long, env = "MAYFLY_DATA_DIR", value_name = "FOLDER")]
     pub data_dir: Option<PathBuf>,
 
-    /// GitLab's address, such as <https://gitlab.com>. Needed.
+    /// GitLab's address, such as `https://gitlab.example.com`. Needed.
     #[arg(long, env = "MAYFLY_GITLAB_URL", value_name = "URL")]
     pub gitlab_url: Option<Url>,
 

@@ -64,7 +64,7 @@ async fn shared() {
 async fn legacy() {
     let scene = Scene::new().await;
     scene.gitlab.set_registration_tokens_allowed(true);
-    let token = scene.gitlab.registration_token().to_string();
+    let token = scene.gitlab.registration_token().to_owned();
     let scene = scene
         .without("MAYFLY_API_TOKEN")
         .with("MAYFLY_REGISTRATION", "registration-token")

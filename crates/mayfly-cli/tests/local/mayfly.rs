@@ -23,7 +23,7 @@ use crate::STANDIN_RUNNER;
 /// The hook's secret token.
 pub(crate) const WEBHOOK_TOKEN: &str = "a-webhook-token";
 /// Longer than anything takes on a busy machine.
-pub(crate) const LONG: Duration = Duration::from_secs(60);
+pub(crate) const LONG: Duration = Duration::from_mins(1);
 
 /// A GitLab with a project, a folder for Mayfly, and the settings to start it with.
 pub(crate) struct Scene {
@@ -44,7 +44,7 @@ impl Scene {
             ("MAYFLY_LISTEN", "127.0.0.1:0".to_owned()),
             ("MAYFLY_DATA_DIR", folder.path().join("data").display().to_string()),
             ("MAYFLY_GITLAB_URL", gitlab.url().to_string()),
-            ("MAYFLY_API_TOKEN", gitlab.api_token().to_string()),
+            ("MAYFLY_API_TOKEN", gitlab.api_token().to_owned()),
             ("MAYFLY_WEBHOOK_TOKEN", WEBHOOK_TOKEN.to_owned()),
             ("MAYFLY_RUNNER", runner.display().to_string()),
             ("MAYFLY_WAIT_TIMEOUT", "5".to_owned()),
@@ -88,7 +88,7 @@ impl Scene {
         let mut mayfly = Mayfly::spawn(&self.settings);
         let line = mayfly.log_line("Listening for webhooks on ").await;
         let (_, url) = line.split_once("Listening for webhooks on ").unwrap();
-        mayfly.base = url.trim_end_matches("/webhook").to_owned();
+        mayfly.base.push_str(url.trim_end_matches("/webhook"));
         mayfly
     }
 }
