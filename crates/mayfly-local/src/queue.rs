@@ -16,6 +16,7 @@ use jiff::Timestamp;
 use mayfly_core::clock::Clock;
 use mayfly_core::error::{Chain, PortError};
 use mayfly_core::event::JobEvent;
+use mayfly_core::ids::JobKey;
 use mayfly_core::ports::EventBus;
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::time::timeout;
@@ -36,6 +37,7 @@ pub struct Queue {
     requests: mpsc::Sender<Request>,
     clock: Arc<dyn Clock>,
     state: Arc<QueueState>,
+    waiting: Arc<BTreeSet<JobKey>>,
 }
 
 /// What is known of the queue without asking it.
@@ -77,8 +79,9 @@ impl Queue {
     /// Opens the queue's table in the store's file and starts its thread, which ends when the last handle is dropped. Must be called
     /// within a runtime.
     pub fn open(file: &Path, clock: Arc<dyn Clock>) -> anyhow::Result<Self> {
-        let store =
-            QueueStore::open(file).with_context(|| format!("cannot open the queue in {}", file.display()))?;
+        let context = || format!("cannot open the queue in {}", file.display());
+        let mut store = QueueStore::open(file).with_context(context)?;
+        let waiting = Arc::new(store.wake_all(clock.now()).with_context(context)?);
         let (requests, received) = mpsc::channel(4 * GROUP);
         let (answers, answered) = mpsc::unbounded_channel();
         let state = Arc::new(QueueState::default());
@@ -95,7 +98,12 @@ impl Queue {
         std::thread::Builder::new()
             .name("queue".to_owned())
             .spawn(move || runtime.block_on(keeper.run(received)))?;
-        Ok(Self { requests, clock, state })
+        Ok(Self { requests, clock, state, waiting })
+    }
+
+    /// True if a `pending` of this job was in the queue when it was opened.
+    pub(crate) fn knew(&self, key: &JobKey) -> bool {
+        self.waiting.contains(key)
     }
 
     /// Takes events that are due. They come again only after [`defer`](Self::defer), or after a restart.

@@ -1,5 +1,6 @@
 //! The queue's table: events that were accepted and are not handled yet, and those nobody could handle.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io;
 use std::os::unix::fs::MetadataExt;
@@ -8,6 +9,8 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use mayfly_core::event::JobEvent;
+use mayfly_core::ids::JobKey;
+use mayfly_core::status::JobStatus;
 use rusqlite::{Connection, Transaction, TransactionBehavior, params};
 
 /// How long a write waits for another connection. Far below the 10 s that GitLab waits for an answer.
@@ -127,6 +130,24 @@ impl QueueStore {
         Ok(due)
     }
 
+    /// Makes every event due now, and tells which jobs have a `pending` among them.
+    pub(crate) fn wake_all(&mut self, now: Timestamp) -> Result<BTreeSet<JobKey>, StoreDown> {
+        self.connection
+            .execute("UPDATE mayfly_queue SET due_ms = ?1 WHERE due_ms > ?1", [now.as_millisecond()])?;
+        let mut statement = self.connection.prepare("SELECT event FROM mayfly_queue")?;
+        let events = statement.query_map([], |row| row.get::<_, String>(0))?;
+        let mut waiting = BTreeSet::new();
+        for event in events {
+            // One that cannot be read is buried when its turn comes.
+            if let Ok(event) = serde_json::from_str::<JobEvent>(&event?)
+                && event.status == JobStatus::Pending
+            {
+                waiting.insert(event.key);
+            }
+        }
+        Ok(waiting)
+    }
+
     /// When the next event is due, if any waits.
     pub(crate) fn next_due(&self, after: Timestamp) -> Result<Option<Timestamp>, StoreDown> {
         let millisecond: Option<i64> = self
@@ -236,6 +257,18 @@ mod tests {
             .unwrap();
         store.apply(&[Change::Nudge { runners: 2, now: second(5) }]).unwrap();
         assert_eq!(due(&store, 5, &[]), [2, 3]);
+    }
+
+    #[test]
+    fn woken_up_every_event_is_due_and_waiting_jobs_are_told() {
+        let temp = tempfile::tempdir().unwrap();
+        let mut store = QueueStore::open(&temp.path().join("queue.db")).unwrap();
+        store
+            .apply(&[add(1, 0), add(2, 0), Change::Defer { seq: 2, due: second(1000), for_capacity: true }])
+            .unwrap();
+        let waiting = store.wake_all(second(5)).unwrap();
+        assert_eq!(waiting.iter().map(|key| key.job.0).collect::<Vec<_>>(), [1, 2]);
+        assert_eq!(due(&store, 5, &[]), [1, 2]);
     }
 
     #[test]

@@ -231,7 +231,7 @@ fn dispatcher(
 
 async fn pick_up(dispatcher: &Dispatcher, backend: &LocalBackend, queue: &Queue) -> anyhow::Result<()> {
     let recovered = recover(dispatcher).await.context("cannot read what an earlier run left undone")?;
-    for event in &recovered.waiting {
+    for event in recovered.waiting.iter().filter(|event| !queue.knew(&event.key)) {
         queue.publish(event).await?;
     }
     backend.adopt_all().context("cannot look for runners of an earlier run")?;

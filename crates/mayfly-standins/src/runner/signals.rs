@@ -84,10 +84,13 @@ impl Signals {
 
     /// The next signal, in the words of the Go runtime.
     async fn next(&mut self) -> &'static str {
+        // Of signals that came together the lowest number comes first, as Go's runtime hands them out: asked to quit and then
+        // to terminate, a runner is not forced.
         tokio::select! {
-            _ = self.terminate.recv() => "terminated",
+            biased;
             _ = self.interrupt.recv() => "interrupt",
             _ = self.quit.recv() => "quit",
+            _ = self.terminate.recv() => "terminated",
         }
     }
 }
