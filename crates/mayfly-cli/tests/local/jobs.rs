@@ -39,6 +39,9 @@ async fn per_job() {
     mayfly.log_line("left: its job is over").await;
     let started = mayfly.log().iter().filter(|line| line.contains("Started runner")).count();
     assert_eq!(started, 1);
+    for secret in [scene.gitlab.api_token(), WEBHOOK_TOKEN, "glrt-"] {
+        assert!(!mayfly.log().join("\n").contains(secret), "the log tells `{secret}`");
+    }
     mayfly.stop().await;
     let left = std::fs::read_dir(scene.data_dir().join("runners")).unwrap().count();
     assert_eq!(left, 0, "no runner's folder is left");

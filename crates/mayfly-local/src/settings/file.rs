@@ -38,9 +38,6 @@ struct MappingTable {
     tags: Vec<String>,
     #[serde(rename = "type")]
     target_type: TargetType,
-    /// The function of target `LAMBDA`.
-    #[serde(default)]
-    arn: Option<String>,
     #[serde(default)]
     settings: RunnerSettings,
 }
@@ -102,15 +99,16 @@ impl MappingTable {
             Some(prefix) => NamePattern::Prefix(prefix.to_owned()),
             None => NamePattern::Exact(JobName::new(self.job.clone())?),
         };
-        let target = match (self.target_type, &self.arn) {
-            (TargetType::Lambda, Some(arn)) => Target::Lambda { arn: arn.clone() },
-            (TargetType::Lambda, None) => bail!("the mapping of `{}` has type LAMBDA and no arn", self.job),
-            (TargetType::Ec2, _) => Target::Ec2,
-            (TargetType::Local, _) => Target::Local,
-        };
+        if self.target_type != TargetType::Local {
+            bail!(
+                "the mapping of `{}` has type {}, but `mayfly local` has only LOCAL",
+                self.job,
+                self.target_type
+            );
+        }
         let tags: TagSet = self.tags.iter().cloned().collect();
         let key = MappingKey { project: self.project.clone(), pattern, tags };
-        Ok(Mapping { key, target, settings: self.settings.clone() })
+        Ok(Mapping { key, target: Target::Local, settings: self.settings.clone() })
     }
 }
 
