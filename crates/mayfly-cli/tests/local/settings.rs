@@ -48,6 +48,8 @@ async fn wrong_settings() {
     check_refused(scene().await.with_file("\n[secrets]\napi-token = \"hush"), &["line 3"]).await;
     check_refused(scene().await.with_file("[[mappings]]\njob = \"x\"\ntype = \"EC3\""), &["[[mappings]]"])
         .await;
+    check_refused(scene().await.with_file("[[mappings]]\njob = \"x\"\ntype = \"EC2\""), &["has only LOCAL"])
+        .await;
 }
 
 async fn precedence() {
