@@ -93,8 +93,9 @@ async fn run_in(
     end
 }
 
-/// The kernel asks whether a process may be dumped before it shows it to others of the same user.
-fn hide_from_jobs() {
+/// Hides this process's environment and memory from other processes of the same user, such as scripts of jobs: the kernel
+/// asks whether a process may be dumped before it shows them.
+pub fn hide_from_jobs() {
     #[cfg(target_os = "linux")]
     if let Err(error) = nix::sys::prctl::set_dumpable(false) {
         tracing::warn!(%error, "jobs of the same user can read the agent's memory and environment");

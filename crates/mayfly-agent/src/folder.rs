@@ -106,16 +106,21 @@ impl PrivateFolder {
     pub(crate) fn remove(self) {
         self.remove_config();
         let path = self.directory.keep();
-        let removed = fs::remove_dir_all(&path).or_else(|_| {
-            open_up(&path);
-            fs::remove_dir_all(&path)
-        });
-        match removed {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                tracing::warn!(folder = %path.display(), error = %Chain(&error), "something is left of the runner's folder");
-            }
-            _ => tracing::debug!(folder = %path.display(), "the runner's folder is removed"),
+        if let Err(error) = remove_folder(&path) {
+            tracing::warn!(folder = %path.display(), error = %Chain(&error), "something is left of the runner's folder");
         }
+    }
+}
+
+/// Removes a folder in which a job worked, also what the job left read-only. One that is gone is `Ok`.
+pub fn remove_folder(path: &Path) -> io::Result<()> {
+    let removed = fs::remove_dir_all(path).or_else(|_| {
+        open_up(path);
+        fs::remove_dir_all(path)
+    });
+    match removed {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        other => other,
     }
 }
 

@@ -12,8 +12,9 @@ mod settings;
 mod signals;
 mod supervise;
 
-pub use agent::{run, run_alone};
+pub use agent::{hide_from_jobs, run, run_alone};
 pub use environment::job_environment;
+pub use folder::remove_folder;
 pub use leftovers::end_abandoned;
 pub use settings::{AgentConfig, AgentTimings, StopRequest};
 pub use signals::stop_requests;

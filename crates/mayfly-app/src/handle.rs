@@ -1,19 +1,18 @@
 //! What events other than `pending` do, and what the end of a runner does.
 
 use mayfly_core::decide::{
-    EndRunner, FinishInput, RecordInput, RunnerEnd, decide_finish, decide_gone, decide_record,
+    EndRunner, FinishInput, RecordInput, RunnerEnd, StartAgain, decide_finish, decide_gone, decide_record,
     decide_runner_ended,
 };
 use mayfly_core::error::{Chain, PortError};
 use mayfly_core::event::JobEvent;
-use mayfly_core::ledger::LedgerRecord;
+use mayfly_core::ledger::{LedgerRecord, LedgerState};
 use mayfly_core::ports::Written;
 use mayfly_core::runner_name::RunnerName;
 use mayfly_core::status::Rank;
 use tracing::{error, info, warn};
 
-use crate::dispatcher::{Dispatcher, Registration};
-use crate::launch::unregister;
+use crate::dispatcher::Dispatcher;
 use crate::start::{Handled, MAX_CONFLICTS, start};
 
 /// Does what an event asks for: [`start`], [`record`] or [`finish`].
@@ -66,8 +65,8 @@ pub enum RunnerGone {
     Unknown,
     /// Its end is written down.
     Recorded {
-        /// Its job still waits: the event to feed into [`start`].
-        start_again: Option<Box<JobEvent>>,
+        /// Its job still waits: the event to feed into [`start()`], and when.
+        start_again: Option<Box<StartAgain>>,
     },
 }
 
@@ -86,17 +85,15 @@ pub async fn runner_gone(
             return Ok(RunnerGone::Unknown);
         };
         let decision = decide_gone(&owner, end, &dispatcher.policy, now);
+        if let Some(id) = decision.unregister {
+            // First, because nobody knows of it once the end is written. For good refused is said and left behind.
+            forgive_never(dispatcher.gitlab.delete_runner(id).await, runner)?;
+        }
         if !write_all(dispatcher, decision.record.as_slice()).await? {
             continue;
         }
-        if decision.record.is_some() {
-            info!(runner.name = %runner, job.key = %owner.key, "Runner {runner} of job {} left: {}", owner.key, end.outcome);
-        }
-        if let Some(id) = decision.unregister {
-            unregister(dispatcher, id).await;
-        }
-        if let Some(event) = &decision.start_again {
-            warn!(job.key = %event.key, "Job {} still waits: it gets another runner", event.key);
+        if let Some(record) = &decision.record {
+            log_gone(runner, end, record);
         }
         return Ok(RunnerGone::Recorded { start_again: decision.start_again.map(Box::new) });
     }
@@ -105,7 +102,7 @@ pub async fn runner_gone(
 
 /// Ends a runner in both places. A part that failed for now is repeated with the event; both parts bear repetition.
 async fn end_runner(dispatcher: &Dispatcher, end: &EndRunner) -> Result<Handled, PortError> {
-    let unregistered = match end.registered.filter(|_| dispatcher.registration == Registration::PerJob) {
+    let unregistered = match end.registered {
         Some(id) => dispatcher.gitlab.delete_runner(id).await,
         None => Ok(()),
     };
@@ -113,18 +110,35 @@ async fn end_runner(dispatcher: &Dispatcher, end: &EndRunner) -> Result<Handled,
         Some(backend) => backend.stop(&end.runner, &end.reason).await,
         None => Ok(()),
     };
-    for part in [unregistered, stopped] {
-        match part {
-            Err(failed) if failed.is_transient() => return Err(failed),
-            Err(failed) => {
-                error!(runner.name = %end.runner, error = %Chain(&failed), "Could not end runner {} wholly", end.runner);
-            }
-            Ok(()) => {}
-        }
-    }
+    forgive_never(unregistered, &end.runner)?;
+    forgive_never(stopped, &end.runner)?;
     write_runner_ended(dispatcher, end).await?;
     info!(runner.name = %end.runner, "Ended runner {}: {}", end.runner, end.reason);
     Ok(Handled::done(format!("ended runner {}", end.runner)))
+}
+
+/// A part of a runner's end that failed for good would fail again: it is said, and the rest goes on.
+fn forgive_never(part: Result<(), PortError>, runner: &RunnerName) -> Result<(), PortError> {
+    match part {
+        Err(failed) if !failed.is_transient() => {
+            error!(runner.name = %runner, error = %Chain(&failed), "Could not end runner {runner} wholly");
+            Ok(())
+        }
+        other => other,
+    }
+}
+
+fn log_gone(runner: &RunnerName, end: &RunnerEnd, record: &LedgerRecord) {
+    info!(runner.name = %runner, job.key = %record.key, "Runner {runner} of job {} left: {}", record.key, end.outcome);
+    match (record.state, record.transitions.last()) {
+        (LedgerState::Seen, _) => {
+            warn!(job.key = %record.key, "Job {} still waits: it gets another runner", record.key);
+        }
+        (LedgerState::Parked, Some(last)) => {
+            error!(job.key = %record.key, "Job {} is parked: {}", record.key, last.reason);
+        }
+        _ => {}
+    }
 }
 
 async fn write_runner_ended(dispatcher: &Dispatcher, end: &EndRunner) -> Result<(), PortError> {

@@ -12,9 +12,12 @@ use mayfly_core::ports::{Backend, LaunchOrder, LaunchOutcome, Written};
 use mayfly_core::runner_name::RunnerName;
 use tracing::{error, info, warn};
 
-use crate::dispatcher::{Dispatcher, Registration};
+use crate::dispatcher::Dispatcher;
 use crate::register::register;
-use crate::start::{Handled, MAX_CONFLICTS};
+use crate::start::{Handled, MAX_CONFLICTS, put_or_found};
+
+/// When to look again at a job whose record changed under its launch.
+const OVERTAKEN_RECHECK: SignedDuration = SignedDuration::from_secs(5);
 
 /// Carries out the claim in `record`, step by step, until a runner is on its way or nothing more can be done now.
 ///
@@ -28,18 +31,15 @@ pub(crate) async fn launch(
         let outcome = match launch_step(dispatcher, &mut record).await? {
             Step::Outcome(outcome) => outcome,
             Step::Overtaken => {
-                return Ok(Handled::done("somebody else has written in between: left to them"));
+                let at = dispatcher.clock.now() + OVERTAKEN_RECHECK;
+                let reason = "the record changed while its runner was registered".to_owned();
+                return Ok(Handled::Later { at, reason, for_capacity: false });
             }
         };
         let (written, after) = write_outcome(dispatcher, record, &outcome).await?;
         record = written;
         match after {
-            AfterLaunch::Done => {
-                let runner =
-                    record.runner.as_ref().map_or_else(String::new, |runner| runner.name.to_string());
-                info!(job.key = %event.key, runner.name = %runner, "Started runner {runner} for job {}", event.key);
-                return Ok(Handled::done(format!("started runner {runner}")));
-            }
+            AfterLaunch::Done => return Ok(done(event, &outcome, &record)),
             AfterLaunch::NextStep => {}
             AfterLaunch::Wait { until, reason } => {
                 warn!(job.key = %event.key, "The runner of job {} is tried again: {reason}", event.key);
@@ -52,6 +52,16 @@ pub(crate) async fn launch(
             }
         }
     }
+}
+
+fn done(event: &JobEvent, outcome: &LaunchOutcome, record: &LedgerRecord) -> Handled {
+    if let (LaunchOutcome::Started { .. }, Some(runner)) = (outcome, &record.runner) {
+        let name = &runner.name;
+        info!(job.key = %event.key, runner.name = %name, "Started runner {name} for job {}", event.key);
+        return Handled::done(format!("started runner {name}"));
+    }
+    info!(job.key = %event.key, "Job {} needs no runner any more", event.key);
+    Handled::done("the job needs no runner any more")
 }
 
 enum Step {
@@ -94,7 +104,10 @@ async fn register_and_launch(
     let runner = RunnerName { target: backend.target_type(), resource: token.to_resource() };
     let registered = match register(dispatcher, &claim.request, &runner).await {
         Ok(registered) => registered,
-        Err(error) => return Ok(Step::Outcome(outcome_of(&error))),
+        Err(error) => {
+            error!(job.key = %record.key, error = %Chain(&error), "Could not get a runner token for job {}", record.key);
+            return Ok(Step::Outcome(outcome_of(&error)));
+        }
     };
     let noted = note_registration(dispatcher, record, registered.id).await;
     if !matches!(noted, Ok(true)) {
@@ -131,7 +144,7 @@ async fn note_registration(
 ) -> Result<bool, PortError> {
     let Some(claim) = record.claim.as_mut().filter(|_| id.is_some()) else { return Ok(true) };
     claim.registered = id;
-    match dispatcher.ledger.put(record, dispatcher.clock.now()).await? {
+    match put_or_found(dispatcher, record).await? {
         Written::Conflict => Ok(false),
         Written::Yes => {
             record.version += 1;
@@ -177,10 +190,7 @@ fn outcome_of(error: &PortError) -> LaunchOutcome {
 }
 
 /// Removes a registration nobody uses. A failure only leaves a registration behind that no machine has.
-pub(crate) async fn unregister(dispatcher: &Dispatcher, id: RunnerId) {
-    if dispatcher.registration != Registration::PerJob {
-        return;
-    }
+async fn unregister(dispatcher: &Dispatcher, id: RunnerId) {
     if let Err(error) = dispatcher.gitlab.delete_runner(id).await {
         warn!(runner.id = %id, error = %Chain(&error), "Could not remove registration {id}");
     }

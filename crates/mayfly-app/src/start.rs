@@ -58,10 +58,14 @@ pub async fn start(dispatcher: &Dispatcher, event: &JobEvent) -> Result<Handled,
         if let Some(action) = refuse_early(known.as_ref(), now) {
             return Ok(without_launch(event, action));
         }
+        if known.is_some() && is_full(dispatcher).await? {
+            let at = now + dispatcher.policy.capacity_retry;
+            return Ok(Handled::Later { at, reason: "no room".to_owned(), for_capacity: true });
+        }
         let decision = gather_and_decide(dispatcher, event, known.as_ref()).await?;
         let record = match decision.record {
             None => return Ok(without_launch(event, decision.action)),
-            Some(record) => match dispatcher.ledger.put(&record, now).await? {
+            Some(record) => match put_or_found(dispatcher, &record).await? {
                 Written::Conflict => continue,
                 Written::Yes => LedgerRecord { version: record.version + 1, ..record },
             },
@@ -79,6 +83,42 @@ pub async fn start(dispatcher: &Dispatcher, event: &JobEvent) -> Result<Handled,
         format!("start of job {}", event.key),
         "the ledger's record changed again and again",
     ))
+}
+
+/// Writes a record. A write whose answer was lost is repeated below us and then conflicts with itself: what is stored tells.
+pub(crate) async fn put_or_found(
+    dispatcher: &Dispatcher,
+    record: &LedgerRecord,
+) -> Result<Written, PortError> {
+    let now = dispatcher.clock.now();
+    if dispatcher.ledger.put(record, now).await? == Written::Yes {
+        return Ok(Written::Yes);
+    }
+    let ours = LedgerRecord { version: record.version + 1, ..record.clone() };
+    let stored = dispatcher.ledger.get(&record.key, now).await?;
+    Ok(if stored.is_some_and(|stored| is_same_claim(&stored, &ours)) {
+        Written::Yes
+    } else {
+        Written::Conflict
+    })
+}
+
+/// Two dispatchers never make the same claim at the same moment under the same name.
+fn is_same_claim(stored: &LedgerRecord, ours: &LedgerRecord) -> bool {
+    stored.version == ours.version
+        && stored.claim.is_some()
+        && stored.claim == ours.claim
+        && stored.state == ours.state
+}
+
+/// True if no backend has room: then there is no need to ask anybody for the job.
+async fn is_full(dispatcher: &Dispatcher) -> Result<bool, PortError> {
+    for backend in &dispatcher.backends {
+        if backend.room().await? > 0 {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 async fn gather_and_decide(
@@ -157,9 +197,9 @@ async fn room(dispatcher: &Dispatcher, resolution: &Resolution) -> Result<Room, 
 
 fn without_launch(event: &JobEvent, action: StartAction) -> Handled {
     match action {
-        StartAction::Wait { until, reason } => {
+        StartAction::Wait { until, reason, for_capacity } => {
             info!(job.key = %event.key, "Job {} waits: {reason}", event.key);
-            Handled::Later { at: until, reason, for_capacity: true }
+            Handled::Later { at: until, reason, for_capacity }
         }
         StartAction::Nothing(refusal) => {
             info!(job.key = %event.key, "Started nothing for job {}: {refusal}", event.key);

@@ -36,13 +36,17 @@ a file, or a key under [secrets] in the settings file (`api-token` for MAYFLY_AP
 Stop with SIGTERM or Ctrl-C: running jobs end first. A second time: they are ended now.";
 
 pub(crate) fn run(command: LocalCommand, log: &LogFlags) -> anyhow::Result<()> {
+    mayfly_agent::hide_from_jobs();
     let program = std::env::current_exe().context("cannot find the program's own file")?;
     let mut agent_command = vec![program.into_os_string()];
     agent_command.extend(log.to_arguments());
     agent_command.push("agent".into());
     let settings = LocalSettings::load(command.flags, agent_command, environment())?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(serve(settings))
+    let result = runtime.block_on(serve(settings));
+    // A thread may still wait for a runner that the next server looks after.
+    runtime.shutdown_background();
+    result
 }
 
 async fn serve(settings: LocalSettings) -> anyhow::Result<()> {

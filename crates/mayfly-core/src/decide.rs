@@ -13,7 +13,7 @@ mod start;
 mod any_order;
 
 pub use finish::{EndRunner, FinishDecision, FinishInput, decide_finish, decide_runner_ended};
-pub use gone::{GoneDecision, RunnerEnd, RunnerOutcome, decide_gone};
+pub use gone::{GoneDecision, RunnerEnd, RunnerOutcome, StartAgain, decide_gone};
 pub use launched::{AfterLaunch, LaunchPolicy, decide_after_launch};
 pub use record::{RecordDecision, RecordInput, decide_record};
 pub use start::{

@@ -31,6 +31,8 @@ pub struct AgentArgs {
 ///
 /// If the assignment never came, or the folder cannot be written.
 pub async fn run(args: AgentArgs) -> anyhow::Result<()> {
+    // Before anything can be lost by a signal that nobody listens to.
+    let stop = stop_requests().context("cannot listen for signals")?;
     let mut json = Vec::new();
     tokio::io::stdin().read_to_end(&mut json).await.context("cannot read the assignment")?;
     let assignment = Assignment::from_json(&json)?;
@@ -46,7 +48,6 @@ pub async fn run(args: AgentArgs) -> anyhow::Result<()> {
         environment: environment(),
         timings: AgentTimings::default(),
     };
-    let stop = stop_requests().context("cannot listen for signals")?;
     let end = run_alone(assignment, config, &SystemClock, stop).await;
     dir.write_report(&end).context("cannot write the report")?;
     anyhow::ensure!(end.outcome != RunnerOutcome::Failed, "the runner failed");

@@ -8,6 +8,7 @@ use std::ffi::OsString;
 use std::io;
 use std::path::PathBuf;
 use std::process::Stdio;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
@@ -57,6 +58,7 @@ pub struct LocalBackend {
     config: Arc<LocalBackendConfig>,
     live: Arc<Mutex<BTreeSet<ResourceId>>>,
     live_count: watch::Sender<usize>,
+    is_closing: Arc<AtomicBool>,
     gone: mpsc::UnboundedSender<Gone>,
 }
 
@@ -64,8 +66,13 @@ impl LocalBackend {
     /// The backend, and where it tells of runners that left.
     pub fn new(config: LocalBackendConfig) -> (Self, mpsc::UnboundedReceiver<Gone>) {
         let (gone, left) = mpsc::unbounded_channel();
-        let backend =
-            Self { config: Arc::new(config), live: Arc::default(), live_count: watch::Sender::new(0), gone };
+        let backend = Self {
+            config: Arc::new(config),
+            live: Arc::default(),
+            live_count: watch::Sender::new(0),
+            is_closing: Arc::default(),
+            gone,
+        };
         (backend, left)
     }
 
@@ -77,8 +84,12 @@ impl LocalBackend {
         };
         for entry in entries {
             let Ok(resource) = ResourceId::new(entry?.file_name().to_string_lossy()) else { continue };
-            if self.dir(&resource).is_started() {
+            let dir = self.dir(&resource);
+            if dir.is_started() {
                 self.watch(resource, None);
+            } else if dir.is_abandoned() {
+                // A launch that was cut short before its agent began. If it is repeated, it makes the folder anew.
+                dir.remove()?;
             }
         }
         Ok(())
@@ -92,6 +103,11 @@ impl LocalBackend {
                 let _ = self.gone.send(Gone { runner: runner.clone(), end });
             }
         }
+    }
+
+    /// From now on nothing is started.
+    pub(crate) fn close(&self) {
+        self.is_closing.store(true, Ordering::Relaxed);
     }
 
     /// How many runners live, as a value to wait on.
@@ -170,7 +186,7 @@ impl LocalBackend {
         self.live_count.send_replace(count);
     }
 
-    async fn spawn(&self, order: &LaunchOrder, dir: &RunDir) -> io::Result<Child> {
+    fn spawn(&self, order: &LaunchOrder, dir: &RunDir) -> io::Result<Child> {
         dir.create()?;
         let (program, arguments) =
             self.config.agent_command.split_first().ok_or(io::ErrorKind::InvalidInput)?;
@@ -181,12 +197,14 @@ impl LocalBackend {
         }
         let environment = mayfly_agent::job_environment(&self.config.environment, &order.assignment.settings);
         command.env_clear().envs(environment).process_group(0);
-        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::null()).spawn()?;
-        if let Some(mut stdin) = child.stdin.take() {
-            stdin.write_all(order.assignment.to_secret_json().expose_secret().as_bytes()).await?;
-        }
-        Ok(child)
+        command.stdin(Stdio::piped()).stdout(Stdio::null()).spawn()
     }
+}
+
+/// An agent that gets no whole assignment leaves without having begun.
+async fn hand_over(child: &mut Child, order: &LaunchOrder) -> io::Result<()> {
+    let mut stdin = child.stdin.take().ok_or(io::ErrorKind::BrokenPipe)?;
+    stdin.write_all(order.assignment.to_secret_json().expose_secret().as_bytes()).await
 }
 
 #[async_trait]
@@ -210,6 +228,9 @@ impl Backend for LocalBackend {
         if dir.is_started() {
             return LaunchOutcome::Started { resource };
         }
+        if self.is_closing.load(Ordering::Relaxed) {
+            return LaunchOutcome::Refused { reason: "this Mayfly is stopping".to_owned() };
+        }
         {
             let mut live = self.live();
             if live.len() >= self.config.max_runners && !live.contains(&resource) {
@@ -217,14 +238,19 @@ impl Backend for LocalBackend {
             }
             live.insert(resource.clone());
         }
-        match self.spawn(order, &dir).await {
-            Ok(child) => {
-                self.watch(resource.clone(), Some(child));
-                LaunchOutcome::Started { resource }
-            }
+        let mut child = match self.spawn(order, &dir) {
+            Ok(child) => child,
             Err(error) => {
                 self.live().remove(&resource);
-                LaunchOutcome::Unknown { reason: format!("cannot start the agent: {error}") }
+                return LaunchOutcome::Refused { reason: format!("cannot start the agent: {error}") };
+            }
+        };
+        let handed_over = hand_over(&mut child, order).await;
+        self.watch(resource.clone(), Some(child));
+        match handed_over {
+            Ok(()) => LaunchOutcome::Started { resource },
+            Err(error) => {
+                LaunchOutcome::Unknown { reason: format!("cannot hand the assignment over: {error}") }
             }
         }
     }

@@ -113,6 +113,14 @@ impl Queue {
         taken.await.unwrap_or_default()
     }
 
+    /// Adds an event that is due at a later time. Nobody waits for it to be on the disk: it is kept until it is.
+    pub(crate) async fn add_later(&self, event: &JobEvent, due: Timestamp) {
+        match serde_json::to_string(event) {
+            Ok(event) => self.send(Request::Change(Change::Add { event, due }, None)).await,
+            Err(error) => error!(%error, "An event cannot be written"),
+        }
+    }
+
     /// The event is handled.
     pub(crate) async fn done(&self, seq: i64) {
         self.send(Request::Change(Change::Done { seq }, None)).await;
@@ -164,7 +172,7 @@ impl EventBus for Queue {
         let operation = || format!("queue: add `{}` of job {}", event.status, event.key);
         let event = serde_json::to_string(event).map_err(|error| PortError::never(operation(), error))?;
         let (reply, answer) = oneshot::channel();
-        self.send(Request::Change(Change::Add { event, now: self.clock.now() }, Some(reply))).await;
+        self.send(Request::Change(Change::Add { event, due: self.clock.now() }, Some(reply))).await;
         match answer.await {
             Ok(Ok(())) => Ok(()),
             Ok(Err(reason)) => Err(PortError::later(operation(), reason)),

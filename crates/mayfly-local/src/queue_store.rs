@@ -47,8 +47,8 @@ pub(crate) enum StoreDown {
 /// One change of the queue.
 #[derive(Debug, Clone)]
 pub(crate) enum Change {
-    /// A new event, due at once.
-    Add { event: String, now: Timestamp },
+    /// A new event.
+    Add { event: String, due: Timestamp },
     /// It is handled.
     Done { seq: i64 },
     /// It must be handled again.
@@ -175,9 +175,9 @@ fn inode(path: &Path) -> io::Result<(u64, u64)> {
 
 fn apply_one(transaction: &Transaction<'_>, change: &Change) -> rusqlite::Result<()> {
     match change {
-        Change::Add { event, now } => transaction
+        Change::Add { event, due } => transaction
             .prepare_cached("INSERT INTO mayfly_queue (event, due_ms) VALUES (?1, ?2)")?
-            .execute(params![event, now.as_millisecond()])?,
+            .execute(params![event, due.as_millisecond()])?,
         Change::Done { seq } => {
             transaction.prepare_cached("DELETE FROM mayfly_queue WHERE seq = ?1")?.execute(params![seq])?
         }
@@ -216,7 +216,7 @@ mod tests {
         let event = format!(
             r#"{{"key":"gitlab.com/1/{job}","name":"build","status":"pending","received_at":"1970-01-01T00:00:00Z"}}"#
         );
-        Change::Add { event, now: second(at) }
+        Change::Add { event, due: second(at) }
     }
 
     /// The jobs of the events that are due.
@@ -275,7 +275,7 @@ mod tests {
     fn what_was_accepted_is_there_after_a_restart_also_if_it_cannot_be_read() {
         let temp = tempfile::tempdir().unwrap();
         let file = temp.path().join("queue.db");
-        let broken = Change::Add { event: "{".to_owned(), now: second(0) };
+        let broken = Change::Add { event: "{".to_owned(), due: second(0) };
         QueueStore::open(&file).unwrap().apply(&[add(1, 0), broken]).unwrap();
         let queued = QueueStore::open(&file).unwrap().due(second(0), 10, &[]).unwrap();
         assert_eq!(queued.iter().map(|queued| queued.event.is_ok()).collect::<Vec<_>>(), [true, false]);

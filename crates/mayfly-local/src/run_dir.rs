@@ -97,10 +97,12 @@ impl RunDir {
     }
 
     pub(crate) fn remove(&self) -> io::Result<()> {
-        match fs::remove_dir_all(&self.path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-            other => other,
-        }
+        mayfly_agent::remove_folder(&self.path)
+    }
+
+    /// For the server that alone uses the folders: true if no agent began here and none is about to.
+    pub(crate) fn is_abandoned(&self) -> bool {
+        !self.is_started() && self.open_lock().is_ok_and(|lock| lock.try_lock().is_ok())
     }
 
     /// Half a report is none.

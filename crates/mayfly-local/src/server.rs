@@ -38,8 +38,13 @@ use crate::worker::Worker;
 const PREFIX_ROWS_KEPT: Duration = Duration::from_secs(2);
 /// How long one call to GitLab may take.
 const GITLAB_TIMEOUT: Duration = Duration::from_secs(8);
-/// How long agents may take to end once they are told to leave at once: their runner gets 35 s to report its job.
-const STOP_TIMEOUT: Duration = Duration::from_secs(50);
+/// How long agents may take to end once they are told to leave at once: their runner gets 35 s to report its job, and what
+/// comes after it takes up to 20 s more.
+const STOP_TIMEOUT: Duration = Duration::from_mins(1);
+/// How often runners are asked to leave after their job.
+const ASK_AGAIN: Duration = Duration::from_secs(1);
+/// How long requests that are under way may take at the end.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(12);
 
 /// A server that runs.
 pub struct LocalServer {
@@ -148,26 +153,22 @@ impl LocalServer {
     /// resolves, is stopped. Webhooks are accepted until the end; what they ask for is done by the next server.
     pub async fn stop(mut self, hurry: impl Future<Output = ()>) -> anyhow::Result<()> {
         self.draining.send_replace(true);
-        let mut live = self.backend.live_count();
-        let count = *live.borrow();
-        if count > 0 {
-            let seconds = self.drain_timeout.as_secs();
-            info!("Waiting up to {seconds} s for {count} runners; stop again to end them now");
-        }
-        self.backend.signal_all(Signal::SIGQUIT);
+        self.backend.close();
         let drained = tokio::select! {
-            drained = timeout(self.drain_timeout, live.wait_for(|count| *count == 0)) => drained.is_ok(),
+            drained = timeout(self.drain_timeout, self.drain()) => drained.is_ok(),
             () = hurry => false,
         };
-        if !drained && *live.borrow() > 0 {
-            warn!("Ending {} runners whose jobs still run", *live.borrow());
+        let mut live = self.backend.live_count();
+        let left = *live.borrow();
+        if !drained && left > 0 {
+            warn!("Ending {left} runners whose jobs still run");
             self.backend.signal_all(Signal::SIGTERM);
             if timeout(STOP_TIMEOUT, live.wait_for(|count| *count == 0)).await.is_err() {
                 warn!("{} runners did not end; the next server looks after them", *live.borrow());
             }
         }
         self.close.send_replace(true);
-        let served = (&mut self.http).await;
+        let served = timeout(CLOSE_TIMEOUT, &mut self.http).await;
         for task in &self.tasks {
             task.abort();
         }
@@ -176,7 +177,31 @@ impl LocalServer {
             warn!("{} changes could not be written to the store and are lost", health.backlog);
         }
         info!("Stopped");
-        served?.context("the HTTP server failed")
+        match served {
+            Ok(served) => served?.context("the HTTP server failed"),
+            // Somebody holds a connection open; that ends with the process.
+            Err(_) => Ok(()),
+        }
+    }
+
+    /// Asks every runner to leave after its job, also those that were just being started, until none lives.
+    async fn drain(&self) {
+        let mut live = self.backend.live_count();
+        let mut told = 0;
+        loop {
+            let count = *live.borrow_and_update();
+            if count == 0 {
+                return;
+            }
+            if count != told {
+                let seconds = self.drain_timeout.as_secs();
+                info!("Waiting up to {seconds} s for {count} runners; stop again to end them now");
+                told = count;
+            }
+            // Again and again, because an agent that is just starting does not hear it yet.
+            self.backend.signal_all(Signal::SIGQUIT);
+            let _ = timeout(ASK_AGAIN, live.changed()).await;
+        }
     }
 }
 

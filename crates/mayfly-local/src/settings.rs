@@ -24,6 +24,9 @@ use url::Url;
 use self::file::SettingsFile;
 use self::secret::Secrets;
 
+/// The shortest life of a runner that leaves its job a minute.
+const SHORTEST_LIFE_SECONDS: u32 = 120;
+
 /// The flags of `mayfly local`. Each may also be given as an environment variable or, by the same name, in the file.
 #[derive(Debug, Clone, Default, clap::Args, Deserialize)]
 #[serde(default, rename_all = "kebab-case", deny_unknown_fields)]
@@ -72,7 +75,8 @@ pub struct LocalFlags {
     #[arg(long, env = "MAYFLY_WAIT_TIMEOUT", value_name = "SECONDS")]
     pub wait_timeout: Option<u32>,
 
-    /// How long a runner of the default target may live, in seconds. A job still running then fails. [default: 3600]
+    /// How long a runner of the default target may live, in seconds. A job still running 40 s
+    /// before its end is stopped and fails. [default: 3600]
     #[arg(long, env = "MAYFLY_MAX_LIFE", value_name = "SECONDS")]
     pub max_life: Option<u32>,
 
@@ -198,14 +202,15 @@ impl LocalSettings {
         }
         Ok(Self {
             listen: flags.listen.unwrap_or(SocketAddr::from((Ipv4Addr::LOCALHOST, 8080))),
-            data_dir: flags.data_dir.clone().unwrap_or_else(|| PathBuf::from("mayfly-data")),
+            data_dir: std::path::absolute(flags.data_dir.as_deref().unwrap_or(Path::new("mayfly-data")))?,
             gitlab_url,
-            gitlab_ca_file: flags.gitlab_ca_file.clone(),
+            // Runners read it from folders of their own.
+            gitlab_ca_file: flags.gitlab_ca_file.as_deref().map(std::path::absolute).transpose()?,
             api_token: secrets.api_token.clone(),
             registration,
             webhook_secrets: webhook_secrets(&secrets, flags.signature)?,
             secrets: secrets.runner_tokens,
-            default_target: default_target(&flags),
+            default_target: default_target(&flags)?,
             mappings,
             max_runners: positive("max-runners", flags.max_runners.unwrap_or(4))?,
             runner_command: vec![runner(flags.runner.as_deref(), &environment)?],
@@ -268,9 +273,9 @@ fn webhook_secrets(secrets: &Secrets, mode: Option<SignatureMode>) -> anyhow::Re
     )
 }
 
-fn default_target(flags: &LocalFlags) -> Option<DefaultTarget> {
+fn default_target(flags: &LocalFlags) -> anyhow::Result<Option<DefaultTarget>> {
     if flags.default_target == Some(DefaultTargetMode::None) {
-        return None;
+        return Ok(None);
     }
     let default = RunnerSettings::default();
     let settings = RunnerSettings {
@@ -283,7 +288,19 @@ fn default_target(flags: &LocalFlags) -> Option<DefaultTarget> {
         pass_env: flags.pass_env.clone().unwrap_or_default(),
         ..default
     };
-    Some(DefaultTarget { target: Target::Local, settings })
+    check_max_life(&settings).context("--max-life")?;
+    Ok(Some(DefaultTarget { target: Target::Local, settings }))
+}
+
+/// A runner is told to end 40 s before its life is over, so that GitLab hears of its job's end.
+fn check_max_life(settings: &RunnerSettings) -> anyhow::Result<()> {
+    if settings.max_life_seconds < SHORTEST_LIFE_SECONDS {
+        bail!(
+            "a runner's life of {} s is too short: at least {SHORTEST_LIFE_SECONDS} s",
+            settings.max_life_seconds
+        );
+    }
+    Ok(())
 }
 
 fn positive(name: &str, value: usize) -> anyhow::Result<usize> {

@@ -7,7 +7,6 @@ use jiff::{SignedDuration, Timestamp};
 use mayfly_app::{Dispatcher, Handled, RunnerGone, handle, runner_gone};
 use mayfly_core::error::{Chain, PortError, Retry};
 use mayfly_core::event::JobEvent;
-use mayfly_core::ports::EventBus;
 use mayfly_core::status::Rank;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
@@ -116,26 +115,26 @@ impl Worker {
     }
 
     async fn handle_end(&self, gone: &Gone) {
-        for _ in 0..GONE_TRIES {
+        let mut unknown = 0;
+        while unknown < GONE_TRIES {
             match runner_gone(&self.dispatcher, &gone.runner, &gone.end).await {
                 Ok(RunnerGone::Recorded { start_again }) => {
-                    if let Some(event) = start_again
-                        && let Err(failed) = self.queue.publish(&event).await
-                    {
-                        error!(job.key = %event.key, error = %Chain(&failed), "Job {} waits for the store", event.key);
+                    if let Some(again) = start_again {
+                        self.queue.add_later(&again.event, again.not_before).await;
                     }
                     return self.backend.remove_folder(&gone.runner);
                 }
                 // Its start may be written down in a moment.
-                Ok(RunnerGone::Unknown) => {}
+                Ok(RunnerGone::Unknown) => unknown += 1,
                 Err(failed) => {
                     warn!(runner.name = %gone.runner, error = %Chain(&failed), "The end of {} is tried again", gone.runner);
                 }
             }
             sleep(GONE_RETRY).await;
         }
-        // Its folder stays: the next server looks at it again.
-        error!(runner.name = %gone.runner, "Runner {} left and the ledger does not know it", gone.runner);
+        // Its job was taken over by others before its start could be written down. Its agent has ended its registration.
+        warn!(runner.name = %gone.runner, "Runner {} left and the ledger does not know it", gone.runner);
+        self.backend.remove_folder(&gone.runner);
     }
 }
 

@@ -8,6 +8,8 @@ use mayfly_core::mapping::Target;
 use mayfly_core::ports::LaunchOutcome;
 use mayfly_core::status::JobStatus;
 
+use mayfly_standins::gitlab::JobSpec;
+
 use crate::world::World;
 
 const NO_JOB: RunnerEnd = RunnerEnd { outcome: RunnerOutcome::NoJob, job: None };
@@ -114,10 +116,72 @@ async fn a_runner_that_leaves_without_the_job_is_replaced_twice() {
         assert_eq!(start_again.is_some(), further);
         assert_eq!(world.registrations(), 0);
         if let Some(again) = start_again {
-            event = again;
+            *event = again.event;
         }
     }
     assert_eq!((world.backend.started().len(), world.record().await.state), (3, LedgerState::Parked));
+}
+
+#[tokio::test]
+async fn a_job_whose_runner_took_another_one_gets_its_own_when_that_is_gone() {
+    let world = World::new().await;
+    start(&world.dispatcher, &world.event(JobStatus::Pending)).await.unwrap();
+    let runner = world.runner().await;
+    let other = mayfly_core::ids::JobKey { job: mayfly_core::ids::JobId(999), ..world.key() };
+    for status in [JobStatus::Running, JobStatus::Success] {
+        handle(&world.dispatcher, &world.event_of(other.clone(), status, Some(&runner))).await.unwrap();
+    }
+    assert!(
+        world.record().await.runner.unwrap().ended.is_some(),
+        "the event ended the runner before its agent said so"
+    );
+    let end = RunnerEnd { outcome: RunnerOutcome::JobDone, job: Some(other.job) };
+    let RunnerGone::Recorded { start_again: Some(again) } =
+        runner_gone(&world.dispatcher, &runner, &end).await.unwrap()
+    else {
+        panic!("the job it was started for still waits");
+    };
+    assert_eq!(again.not_before, again.event.received_at, "nothing was lost, so nothing need pass");
+    done(&start(&world.dispatcher, &again.event).await.unwrap());
+    assert_eq!(world.backend.live().len(), 1);
+}
+
+#[tokio::test]
+async fn gitlabs_older_answer_does_not_drop_the_event() {
+    let world = World::new().await;
+    let manual = world.gitlab.run_pipeline(world.project, vec![JobSpec::new("later").manual()]).unwrap()[0];
+    let key = mayfly_core::ids::JobKey { job: manual, ..world.key() };
+    let event = world.event_of(key, JobStatus::Pending, None);
+    let handled = start(&world.dispatcher, &event).await.unwrap();
+    assert!(matches!(handled, Handled::Later { for_capacity: false, .. }), "{handled:?}");
+    world.gitlab.play(manual).unwrap();
+    done(&start(&world.dispatcher, &event).await.unwrap());
+    assert_eq!(world.backend.live().len(), 1);
+}
+
+#[tokio::test]
+async fn tags_that_gitlab_told_too_late_are_still_in_time_for_the_registration() {
+    let world = World::new().await;
+    world.gitlab.set_down(true);
+    let event = world.event(JobStatus::Pending);
+    let handled = start(&world.dispatcher, &event).await.unwrap();
+    assert!(matches!(handled, Handled::Later { .. }), "{handled:?}");
+    world.gitlab.set_down(false);
+    world.advance(5);
+    done(&start(&world.dispatcher, &event).await.unwrap());
+    assert_eq!(world.gitlab.runners()[0].tags, ["linux"].into_iter().collect());
+}
+
+#[tokio::test]
+async fn a_registration_that_cannot_be_removed_now_is_removed_later() {
+    let world = World::new().await;
+    start(&world.dispatcher, &world.event(JobStatus::Pending)).await.unwrap();
+    let runner = world.runner().await;
+    world.gitlab.set_down(true);
+    assert!(runner_gone(&world.dispatcher, &runner, &NO_JOB).await.unwrap_err().is_transient());
+    world.gitlab.set_down(false);
+    runner_gone(&world.dispatcher, &runner, &NO_JOB).await.unwrap();
+    assert_eq!(world.registrations(), 0);
 }
 
 #[tokio::test]

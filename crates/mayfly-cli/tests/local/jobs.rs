@@ -17,6 +17,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         trial("a_failed_job_is_failed_and_its_runner_is_gone", failed_job()),
         trial("a_job_canceled_while_it_waits_leaves_no_runner", canceled_while_pending()),
         trial("jobs_beyond_the_limit_wait_for_their_turn", limit()),
+        trial("jobs_that_swap_runners_beyond_the_limit_all_run", swapped()),
         trial("a_signed_webhook_is_enough", signed()),
         trial("a_mapping_decides_and_none_is_not_ours", mapping()),
         trial("the_job_sees_neither_settings_nor_tokens", environment()),
@@ -102,6 +103,20 @@ async fn canceled_while_pending() {
     mayfly.log_line("is over: canceled").await;
     scene.gitlab.wait_for_runners(<[_]>::is_empty, LONG).await.unwrap();
     mayfly.stop().await;
+}
+
+async fn swapped() {
+    let scene = Scene::new().await.with("MAYFLY_MAX_RUNNERS", "2");
+    let mut mayfly = scene.start().await;
+    // Any runner may take any of these: most run on a runner that was started for another.
+    let specs = (0..12).map(|number| job(&format!("job {number}"), "true")).collect();
+    for job in scene.gitlab.run_pipeline(scene.project, specs).unwrap() {
+        let over = scene.gitlab.wait_for_job(job, |job| job.status.is_final(), LONG).await;
+        assert_eq!(over.unwrap().status, Status::Success, "{}", mayfly.log().join("\n"));
+    }
+    mayfly.signal(Signal::SIGTERM);
+    assert!(mayfly.exit().await.success());
+    scene.gitlab.wait_for_runners(<[_]>::is_empty, LONG).await.unwrap();
 }
 
 async fn limit() {

@@ -57,12 +57,21 @@ impl fmt::Display for RunnerOutcome {
 /// What to write, and what to do then.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct GoneDecision {
-    /// The record to write first; `None` if nothing changed.
-    pub record: Option<LedgerRecord>,
-    /// A registration that nobody uses any more.
+    /// A registration that nobody uses any more; to be removed first, because afterwards nobody knows of it.
     pub unregister: Option<RunnerId>,
-    /// The job that needs another runner, as the event to feed into `start`.
-    pub start_again: Option<JobEvent>,
+    /// The record to write; `None` if nothing changed.
+    pub record: Option<LedgerRecord>,
+    /// The job that needs another runner.
+    pub start_again: Option<StartAgain>,
+}
+
+/// A job that needs another runner.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StartAgain {
+    /// The event to feed into `start`.
+    pub event: JobEvent,
+    /// Not before this time: what made the last runner fail may need a moment to pass.
+    pub not_before: Timestamp,
 }
 
 /// Decides what the end of a runner means for the job it was started for. A job that still waits gets another runner, a
@@ -73,10 +82,11 @@ pub fn decide_gone(
     policy: &LaunchPolicy,
     now: Timestamp,
 ) -> GoneDecision {
-    let Some(mut gone) = decide_runner_ended(record, &end.outcome.to_string(), now) else {
-        return GoneDecision::default();
-    };
-    let unregister = gone.runner.as_ref().and_then(|runner| runner.registered);
+    // An event may have ended the runner before, because it had taken another job: the job it was started for waits all the
+    // same.
+    let news = decide_runner_ended(record, &end.outcome.to_string(), now);
+    let unregister = news.as_ref().and_then(|gone| gone.runner.as_ref()?.registered);
+    let mut gone = news.clone().unwrap_or_else(|| record.clone());
     if let (Some(job), Some(runner)) = (end.job, gone.runner.as_mut()) {
         runner.took.get_or_insert(JobKey { job, ..record.key.clone() });
         if job == record.key.job {
@@ -85,25 +95,41 @@ pub fn decide_gone(
     }
     let still_waits = gone.state == LedgerState::Launched && gone.rank <= Rank::Pending;
     if !still_waits {
-        return GoneDecision { record: Some(gone), unregister, start_again: None };
+        return GoneDecision { unregister, record: news.map(|_| gone), start_again: None };
     }
-    let lost = gone.claim.as_mut().map_or(policy.max_runners, |claim| {
-        claim.attempt += 1;
-        claim.step = 0;
-        claim.registered = None;
-        claim.lost_runners += 1;
-        claim.lost_runners
-    });
-    if lost < policy.max_runners {
-        gone.enter(LedgerState::Seen, format!("its runner left without taking it: {}", end.outcome), now);
-        let start_again = Some(gone.as_pending_event(now));
-        GoneDecision { record: Some(gone), unregister, start_again }
-    } else {
+    let start_again = start_again(&mut gone, end, policy, now);
+    GoneDecision { unregister, record: Some(gone), start_again }
+}
+
+/// Prepares the record for another runner, or parks the job after too many that did not even try another one.
+fn start_again(
+    gone: &mut LedgerRecord,
+    end: &RunnerEnd,
+    policy: &LaunchPolicy,
+    now: Timestamp,
+) -> Option<StartAgain> {
+    let took_another = gone.runner.as_ref().is_some_and(|runner| runner.took.is_some());
+    let is_loss = !took_another && end.outcome != RunnerOutcome::Stopped;
+    let lost = match gone.claim.as_mut() {
+        Some(claim) => {
+            claim.attempt += 1;
+            claim.step = 0;
+            claim.registered = None;
+            claim.lost_runners += u32::from(is_loss);
+            claim.lost_runners
+        }
+        None => policy.max_runners,
+    };
+    if lost >= policy.max_runners {
         gone.enter(
             LedgerState::Parked,
             format!("{lost} runners left without taking it: {}", end.outcome),
             now,
         );
-        GoneDecision { record: Some(gone), unregister, start_again: None }
+        return None;
     }
+    gone.enter(LedgerState::Seen, format!("its runner left without taking it: {}", end.outcome), now);
+    let not_before =
+        if is_loss { now + policy.lost_runner_retry * i32::try_from(lost).unwrap_or(1) } else { now };
+    Some(StartAgain { event: gone.as_pending_event(now), not_before })
 }

@@ -14,8 +14,10 @@ pub struct LaunchPolicy {
     pub lease: SignedDuration,
     /// When to try again after a launch whose outcome nobody knows.
     pub unknown_retry: SignedDuration,
-    /// When to look for capacity again.
+    /// When to look for capacity again; doubled with each refusal, up to five minutes.
     pub capacity_retry: SignedDuration,
+    /// When to start another runner after one was lost, times the number lost so far.
+    pub lost_runner_retry: SignedDuration,
     /// How many runners may be started for one job that leave without taking it.
     pub max_runners: u32,
 }
@@ -26,15 +28,24 @@ impl Default for LaunchPolicy {
             lease: SignedDuration::from_secs(120),
             unknown_retry: SignedDuration::from_secs(5),
             capacity_retry: SignedDuration::from_secs(15),
+            lost_runner_retry: SignedDuration::from_secs(2),
             max_runners: 3,
         }
     }
 }
 
+/// The longest wait for capacity. Room that becomes free is noticed sooner: an event says so.
+const LONGEST_CAPACITY_RETRY: SignedDuration = SignedDuration::from_mins(5);
+
+fn capacity_wait(policy: &LaunchPolicy, refusals: u32) -> SignedDuration {
+    let doubled = policy.capacity_retry.checked_mul(1 << refusals.saturating_sub(1).min(10));
+    doubled.unwrap_or(LONGEST_CAPACITY_RETRY).min(LONGEST_CAPACITY_RETRY)
+}
+
 /// What to do after a launch.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AfterLaunch {
-    /// Nothing: the runner is on its way.
+    /// Nothing: the runner is on its way, or the job needs none any more.
     Done,
     /// The next step of the plan, with its own token.
     NextStep,
@@ -92,9 +103,13 @@ pub fn decide_after_launch(
             } else {
                 claim.step = 0;
                 claim.attempt += 1;
+                let claim_attempt = claim.attempt;
                 let state = if is_open { LedgerState::Seen } else { record.state };
                 record.enter(state, format!("refused, waits: {reason}"), now);
-                AfterLaunch::Wait { until: now + policy.capacity_retry, reason: reason.clone() }
+                AfterLaunch::Wait {
+                    until: now + capacity_wait(policy, claim_attempt),
+                    reason: reason.clone(),
+                }
             }
         }
         LaunchOutcome::Unknown { reason } => {

@@ -19,6 +19,9 @@ use super::launched::LaunchPolicy;
 /// How soon to look again at a job that somebody else has claimed: a launch takes a second or two.
 const CLAIM_RECHECK: SignedDuration = SignedDuration::from_secs(5);
 
+/// Statuses without an event after which a job does not wait any more.
+const ENDING_WORDS: [&str; 2] = ["canceling", "skipped"];
+
 /// Everything the decision depends on.
 #[derive(Debug, Clone, Copy)]
 pub struct StartInput<'a> {
@@ -80,6 +83,8 @@ pub enum StartAction {
         until: Timestamp,
         /// Why.
         reason: String,
+        /// True if it waits for a runner to leave.
+        for_capacity: bool,
     },
     /// Nothing, and nothing later because of this event.
     Nothing(Refusal),
@@ -142,7 +147,8 @@ pub fn refuse_early(record: Option<&LedgerRecord>, now: Timestamp) -> Option<Sta
             let lease_until = record.claim.as_ref()?.lease_until;
             (lease_until > now).then(|| StartAction::Wait {
                 until: lease_until.min(now + CLAIM_RECHECK),
-                reason: "somebody else is starting its runner".to_owned(),
+                reason: "a start of its runner is under way".to_owned(),
+                for_capacity: false,
             })
         }
         LedgerState::Launched => Some(StartAction::Nothing(Refusal::AlreadyLaunched)),
@@ -163,11 +169,15 @@ pub fn decide_start(input: &StartInput<'_>) -> StartDecision {
     if let GitlabView::Known(view) = input.gitlab
         && view.status != Some(JobStatus::Pending)
     {
-        return not_pending(record, view, input.now);
+        return not_pending(record, view, input);
     }
     if let (LedgerState::Claimed, Some(claim)) = (record.state, record.claim.as_mut()) {
         claim.holder = input.holder.clone();
         claim.lease_until = input.now + input.policy.lease;
+        if let (GitlabView::Known(view), None) = (input.gitlab, claim.registered) {
+            // GitLab may have been silent when the claim was made; nothing was registered with its tags yet.
+            claim.request.tags.clone_from(&view.tags);
+        }
         record.enter(LedgerState::Claimed, "taken over: the claim had run out", input.now);
         return StartDecision { record: Some(record), action: StartAction::Launch(Launch::Again) };
     }
@@ -185,6 +195,7 @@ pub fn decide_start(input: &StartInput<'_>) -> StartDecision {
             let action = StartAction::Wait {
                 until: input.now + input.policy.capacity_retry,
                 reason: format!("no room for one more {} runner", target.target_type()),
+                for_capacity: true,
             };
             StartDecision { record: Some(record), action }
         }
@@ -238,19 +249,28 @@ fn claim(mut record: LedgerRecord, request: LaunchRequest, input: &StartInput<'_
 }
 
 /// GitLab's present word outranks the event's: a job that is over leaves its tombstone at once.
-fn not_pending(mut record: LedgerRecord, view: &JobView, now: Timestamp) -> StartDecision {
+fn not_pending(mut record: LedgerRecord, view: &JobView, input: &StartInput<'_>) -> StartDecision {
     let refusal = Refusal::NotPending(view.status_word.clone());
     let state = match view.status.map(JobStatus::rank) {
         Some(Rank::Finished) => LedgerState::Finished,
         Some(Rank::Running) => LedgerState::Running,
-        Some(Rank::Created | Rank::Pending) | None => {
+        None if ENDING_WORDS.contains(&view.status_word.as_str()) => {
             return StartDecision { record: None, action: StartAction::Nothing(refusal) };
+        }
+        // The answer is older than the event: it came from a database that lags behind.
+        Some(Rank::Created | Rank::Pending) | None => {
+            let action = StartAction::Wait {
+                until: input.now + input.policy.capacity_retry,
+                reason: refusal.to_string(),
+                for_capacity: false,
+            };
+            return StartDecision { record: None, action };
         }
     };
     if let Some(status) = view.status {
         record.rank = record.rank.max(status.rank());
     }
-    refuse(record, state, refusal, now)
+    refuse(record, state, refusal, input.now)
 }
 
 fn refuse(mut record: LedgerRecord, state: LedgerState, refusal: Refusal, now: Timestamp) -> StartDecision {

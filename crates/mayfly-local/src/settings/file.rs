@@ -10,7 +10,7 @@ use mayfly_core::mapping::{Mapping, MappingKey, NamePattern, RunnerSettings, Tar
 use mayfly_core::tags::TagSet;
 use serde::Deserialize;
 
-use super::LocalFlags;
+use super::{LocalFlags, check_max_life};
 
 /// What the file may hold: every flag by its name, `[secrets]`, and `[[mappings]]`.
 #[derive(Debug, Default)]
@@ -106,6 +106,7 @@ impl MappingTable {
                 self.target_type
             );
         }
+        check_max_life(&self.settings).with_context(|| format!("the mapping of `{}`", self.job))?;
         let tags: TagSet = self.tags.iter().cloned().collect();
         let key = MappingKey { project: self.project.clone(), pattern, tags };
         Ok(Mapping { key, target: Target::Local, settings: self.settings.clone() })
