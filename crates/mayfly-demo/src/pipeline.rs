@@ -25,7 +25,8 @@ pub(crate) async fn run(log: &str) -> anyhow::Result<()> {
     let cast = Cast::assemble(data_dir.path(), log).await?;
     say(&format!("GitLab   {} (a stand-in)", cast.gitlab.url()))?;
     say(&format!("Mayfly   http://{}/webhook", cast.mayfly.address()))?;
-    say(&format!("Runner   {}\n", cast.runner))?;
+    say(&format!("Runner   {}", cast.runner))?;
+    say("Times are counted from the pipeline's start.\n")?;
 
     let start = SystemClock.now();
     // The flaky job fails the first time, because it can make this folder.

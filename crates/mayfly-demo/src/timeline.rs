@@ -32,7 +32,7 @@ pub(crate) fn timeline(story: &Story<'_>) -> String {
         let seconds = at.duration_since(*start).as_secs_f64();
         table.add_row([format!("{seconds:+8.3} s"), step.to_owned(), what]);
     }
-    format!("Job {} `{}`: {title}\n{table}\n", record.key.job, record.name)
+    format!("Job {} `{}`: {title}\n{}\n", record.key.job, record.name, table.trim_fmt())
 }
 
 fn step(transition: &Transition) -> &'static str {

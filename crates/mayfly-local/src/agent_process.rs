@@ -8,9 +8,8 @@ use anyhow::Context;
 use mayfly_agent::{AgentConfig, AgentTimings, run_alone, stop_requests};
 use mayfly_core::assignment::Assignment;
 use mayfly_core::clock::SystemClock;
-use mayfly_core::decide::RunnerOutcome;
 use tokio::io::AsyncReadExt;
-use tracing::info;
+use tracing::{Instrument, info, info_span};
 
 use crate::run_dir::RunDir;
 
@@ -48,10 +47,10 @@ pub async fn run(args: AgentArgs) -> anyhow::Result<()> {
         environment: environment(),
         timings: AgentTimings::default(),
     };
-    let end = run_alone(assignment, config, &SystemClock, stop).await;
-    dir.write_report(&end).context("cannot write the report")?;
-    anyhow::ensure!(end.outcome != RunnerOutcome::Failed, "the runner failed");
-    Ok(())
+    // Every line of the log tells whose it is.
+    let span = info_span!("runner", name = %assignment.runner);
+    let end = run_alone(assignment, config, &SystemClock, stop).instrument(span).await;
+    dir.write_report(&end).context("cannot write the report")
 }
 
 #[expect(

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use async_trait::async_trait;
+use axum::Router;
 use mayfly_app::{Dispatcher, recover};
 use mayfly_aws::dynamodb::{DynamoLedger, DynamoMappingStore};
 use mayfly_core::clock::{Clock, SystemClock};
@@ -69,6 +70,7 @@ impl LocalServer {
     ///
     /// If the data folder is in use, the store cannot be opened, or the address is taken.
     pub async fn start(settings: LocalSettings) -> anyhow::Result<Self> {
+        announce(&settings);
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let data_dir = DataDir::open(&settings.data_dir)?;
         let store = EmbeddedStore::open(&data_dir.database()).await?;
@@ -105,15 +107,7 @@ impl LocalServer {
             counters: Counters::default(),
             health: Box::new(ServerHealth { queue: queue.clone(), backend: backend.clone() }),
         };
-        let (close, mut closed) = watch::channel(false);
-        let app = router(Arc::new(intake));
-        let http = tokio::spawn(async move {
-            let shutdown = async move {
-                // An error means that the server was dropped, which closes it too.
-                let _ = closed.wait_for(|closed| *closed).await;
-            };
-            axum::serve(listener, app).with_graceful_shutdown(shutdown).await
-        });
+        let (close, http) = serve(listener, router(Arc::new(intake)));
         info!("Listening for webhooks on http://{address}/webhook");
         Ok(Self {
             address,
@@ -203,6 +197,30 @@ impl LocalServer {
             let _ = timeout(ASK_AGAIN, live.changed()).await;
         }
     }
+}
+
+fn announce(settings: &LocalSettings) {
+    info!(
+        "Mayfly {} for {}, registration {:?}, at most {} runners, data in {}",
+        env!("CARGO_PKG_VERSION"),
+        settings.gitlab_url,
+        settings.registration,
+        settings.max_runners,
+        settings.data_dir.display()
+    );
+}
+
+/// Serves until told to close, and then until what is under way is answered.
+fn serve(listener: TcpListener, app: Router) -> (watch::Sender<bool>, JoinHandle<std::io::Result<()>>) {
+    let (close, mut closed) = watch::channel(false);
+    let http = tokio::spawn(async move {
+        let shutdown = async move {
+            // An error means that the server was dropped, which closes it too.
+            let _ = closed.wait_for(|closed| *closed).await;
+        };
+        axum::serve(listener, app).with_graceful_shutdown(shutdown).await
+    });
+    (close, http)
 }
 
 fn backend_config(settings: &LocalSettings, data_dir: &DataDir) -> LocalBackendConfig {

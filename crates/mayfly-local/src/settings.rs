@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -44,8 +45,8 @@ pub struct LocalFlags {
     #[arg(long, env = "MAYFLY_DATA_DIR", value_name = "FOLDER")]
     pub data_dir: Option<PathBuf>,
 
-    /// GitLab's address, such as `https://gitlab.example.com`. Needed.
-    #[arg(long, env = "MAYFLY_GITLAB_URL", value_name = "URL")]
+    /// GitLab's address, such as `https://gitlab.example.com`. Required.
+    #[arg(long, env = "MAYFLY_GITLAB_URL", value_name = "URL", value_parser = web_address)]
     pub gitlab_url: Option<Url>,
 
     /// Certificates (PEM) of a private authority that signed GitLab's.
@@ -319,12 +320,22 @@ fn runner(program: Option<&Path>, environment: &BTreeMap<OsString, OsString>) ->
         let path = environment.get(&OsString::from("PATH")).cloned().unwrap_or_default();
         std::env::split_paths(&path).map(|folder| folder.join(program)).collect()
     };
-    let found = candidates.into_iter().find(|candidate| candidate.is_file()).with_context(|| {
+    let found = candidates.into_iter().find(|candidate| is_program(candidate)).with_context(|| {
         format!(
-            "cannot find `{}`: install GitLab Runner (https://docs.gitlab.com/runner/install/), \
+            "cannot find the program `{}`: install GitLab Runner (https://docs.gitlab.com/runner/install/), \
              or say where it is with --runner",
             program.display()
         )
     })?;
     Ok(std::path::absolute(found)?.into_os_string())
+}
+
+fn is_program(path: &Path) -> bool {
+    path.metadata().is_ok_and(|metadata| metadata.is_file() && metadata.permissions().mode() & 0o111 != 0)
+}
+
+/// Like [`Url`]'s own reading, with a hint at the usual mistake.
+fn web_address(text: &str) -> Result<Url, String> {
+    text.parse()
+        .map_err(|error| format!("{error}: write it with https://, such as https://gitlab.example.com"))
 }

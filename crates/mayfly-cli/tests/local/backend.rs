@@ -5,7 +5,9 @@ use mayfly_core::mapping::Target;
 use mayfly_local::backend::{LocalBackend, LocalBackendConfig};
 use mayfly_standins::contracts;
 use mayfly_standins::gitlab::StandinGitlab;
+use tokio::time::timeout;
 
+use crate::mayfly::LONG;
 use crate::{STANDIN_RUNNER, trial};
 
 pub(crate) fn trials() -> Vec<Trial> {
@@ -15,7 +17,7 @@ pub(crate) fn trials() -> Vec<Trial> {
 async fn contract() {
     let gitlab = StandinGitlab::start().await.unwrap();
     let folder = tempfile::tempdir().unwrap();
-    let (backend, _left) = LocalBackend::new(LocalBackendConfig {
+    let (backend, mut left) = LocalBackend::new(LocalBackendConfig {
         runners_dir: folder.path().join("runners"),
         agent_command: vec![env!("CARGO_BIN_EXE_mayfly").into(), "agent".into()],
         runner_command: vec![std::env::current_exe().unwrap().into(), STANDIN_RUNNER.into()],
@@ -23,4 +25,8 @@ async fn contract() {
         max_runners: 2,
     });
     contracts::backend(&backend, &Target::Local, gitlab.url()).await;
+    // Both agents are gone, and with them everything they started.
+    for _ in 0..2 {
+        timeout(LONG, left.recv()).await.unwrap().unwrap();
+    }
 }

@@ -36,7 +36,11 @@ async fn wrong_settings() {
     check_refused(scene().await.with("MAYFLY_API_TOKEN_FILE", "/nowhere"), &["`api-token` is given twice"])
         .await;
     check_refused(scene().await.with("MAYFLY_MAX_RUNNERS", "0"), &["`max-runners` must be at least 1"]).await;
-    check_refused(scene().await.without("MAYFLY_RUNNER"), &["cannot find `gitlab-runner`", "--runner"]).await;
+    check_refused(
+        scene().await.without("MAYFLY_RUNNER"),
+        &["cannot find the program `gitlab-runner`", "--runner"],
+    )
+    .await;
     check_refused(
         scene().await.with("MAYFLY_CONFIG", "/nowhere.toml"),
         &["cannot read the settings file /nowhere.toml"],

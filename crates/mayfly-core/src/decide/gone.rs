@@ -123,7 +123,11 @@ fn start_again(
     if lost >= policy.max_runners {
         gone.enter(
             LedgerState::Parked,
-            format!("{lost} runners left without taking it: {}", end.outcome),
+            format!(
+                "{lost} runners left without taking it, the last because {}; look at their logs and the job's tags, then \
+                 retry it in GitLab",
+                end.outcome
+            ),
             now,
         );
         return None;

@@ -10,6 +10,7 @@ use mayfly_core::mapping::{Mapping, MappingKey, NamePattern, RunnerSettings, Tar
 use mayfly_core::tags::TagSet;
 use serde::Deserialize;
 
+use super::secret::warn_if_readable_by_others;
 use super::{LocalFlags, check_max_life};
 
 /// What the file may hold: every flag by its name, `[secrets]`, and `[[mappings]]`.
@@ -46,9 +47,12 @@ impl SettingsFile {
     pub(super) fn read(path: &Path) -> anyhow::Result<Self> {
         let text = fs::read_to_string(path)
             .with_context(|| format!("cannot read the settings file {}", path.display()))?;
-        warn_if_readable_by_others(path, &text);
-        Self::parse(&text, path.parent().unwrap_or(Path::new(".")))
-            .with_context(|| format!("cannot use the settings file {}", path.display()))
+        let file = Self::parse(&text, path.parent().unwrap_or(Path::new(".")))
+            .with_context(|| format!("cannot use the settings file {}", path.display()))?;
+        if file.secrets.holds_values() {
+            warn_if_readable_by_others(path);
+        }
+        Ok(file)
     }
 
     fn parse(text: &str, folder: &Path) -> anyhow::Result<Self> {
@@ -58,6 +62,10 @@ impl SettingsFile {
         let mut flags: LocalFlags = toml::Value::Table(table).try_into()?;
         for path in [&mut flags.data_dir, &mut flags.gitlab_ca_file].into_iter().flatten() {
             *path = relative_to(folder, path);
+        }
+        // A mere name is looked for on the PATH.
+        if let Some(runner) = flags.runner.as_mut().filter(|runner| runner.components().count() > 1) {
+            *runner = relative_to(folder, runner);
         }
         Ok(Self {
             flags,
@@ -76,6 +84,11 @@ impl SettingsFile {
 }
 
 impl SecretsTable {
+    /// True if a secret itself stands in the file, and not only where it is.
+    fn holds_values(&self) -> bool {
+        !self.runner_tokens.is_empty() || self.values.keys().any(|name| !name.ends_with("-file"))
+    }
+
     fn parse(value: toml::Value, folder: &Path) -> anyhow::Result<Self> {
         let mut table: toml::Table = value.try_into().context("[secrets]")?;
         let runner_tokens = match table.remove("runner-tokens") {
@@ -122,12 +135,4 @@ fn without_source(error: &toml::de::Error, text: &str) -> anyhow::Error {
 
 fn relative_to(folder: &Path, path: &Path) -> PathBuf {
     if path.is_absolute() { path.to_owned() } else { folder.join(path) }
-}
-
-fn warn_if_readable_by_others(path: &Path, text: &str) {
-    use std::os::unix::fs::PermissionsExt;
-    let Ok(metadata) = fs::metadata(path) else { return };
-    if metadata.permissions().mode() & 0o077 != 0 && text.contains("[secrets") {
-        tracing::warn!("{} holds secrets and others may read it: chmod 600 it", path.display());
-    }
 }

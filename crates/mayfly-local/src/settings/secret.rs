@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 
 use anyhow::{Context, bail};
 use mayfly_core::ids::SecretName;
@@ -84,14 +86,25 @@ fn one(
     let value = match (value, path) {
         (Some(_), Some(_)) => bail!("the secret `{name}` is given twice: as a value and as a file"),
         (Some(value), None) => value,
-        (None, Some(path)) => fs::read_to_string(&path)
-            .with_context(|| format!("cannot read the secret `{name}` from {path}"))?
-            .trim_end_matches(['\r', '\n'])
-            .to_owned(),
+        (None, Some(path)) => {
+            warn_if_readable_by_others(Path::new(&path));
+            fs::read_to_string(&path)
+                .with_context(|| format!("cannot read the secret `{name}` from {path}"))?
+                .trim_end_matches(['\r', '\n'])
+                .to_owned()
+        }
         (None, None) => return Ok(None),
     };
     if value.is_empty() {
-        bail!("the secret `{name}` is empty");
+        bail!("the secret `{name}` is empty: look at {variable_name}, {variable_name}_FILE, or [secrets]");
     }
     Ok(Some(value.into()))
+}
+
+/// Says so if others than its owner may read a file that holds a secret.
+pub(super) fn warn_if_readable_by_others(path: &Path) {
+    let Ok(metadata) = fs::metadata(path) else { return };
+    if metadata.permissions().mode() & 0o077 != 0 {
+        tracing::warn!("{} holds a secret and others may read it: chmod 600 it", path.display());
+    }
 }
