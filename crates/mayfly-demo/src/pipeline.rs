@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::{Context, ensure};
 use mayfly_core::clock::{Clock, SystemClock};
 use mayfly_core::ids::{GitlabHost, JobId, JobKey};
-use mayfly_standins::gitlab::{JobSpec, Status};
+use mayfly_standins::gitlab::{JobSpec, RunnerSnapshot, Status};
 use tokio::time::timeout;
 
 use crate::cast::Cast;
@@ -68,6 +68,9 @@ async fn play(cast: &Cast, first_time: String) -> anyhow::Result<Vec<(JobId, &'s
         ],
     )?;
     let [build, test, deploy, flaky] = jobs[..] else { anyhow::bail!("the pipeline has four jobs") };
+    // Once its runner is on its way, so that this one is seen to leave without a job.
+    let is_for_deploy = |runner: &RunnerSnapshot| runner.tags.iter().any(|tag| tag == "production");
+    cast.gitlab.wait_for_runners(|runners| runners.iter().any(is_for_deploy), TIMEOUT).await?;
     cast.gitlab.cancel(deploy)?;
     for job in [build, test, flaky] {
         wait_until_over(cast, job).await?;

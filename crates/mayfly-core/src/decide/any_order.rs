@@ -7,7 +7,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::event::{EventRunner, JobEvent};
-use crate::ids::RunnerId;
+use crate::ids::{JobId, RunnerId};
 use crate::launch::{ClientToken, Holder};
 use crate::ledger::{LedgerRecord, LedgerState};
 use crate::mapping::{RunnerSettings, Target};
@@ -34,10 +34,17 @@ enum Fate {
 
 #[derive(Debug, Clone)]
 enum Op {
-    Deliver { status: JobStatus, by_own_runner: bool },
+    Deliver {
+        status: JobStatus,
+        by_own_runner: bool,
+    },
     Pending(Fate),
-    Advance { seconds: i64 },
+    Advance {
+        seconds: i64,
+    },
     RunnerLeaves(RunnerOutcome),
+    /// The job's runner takes another job, is ended by that job's event, and leaves.
+    RunnerTakesAnother,
 }
 
 fn any_op() -> impl Strategy<Value = Op> {
@@ -113,7 +120,8 @@ impl World {
             Op::Advance { seconds } => self.now += SignedDuration::from_secs(*seconds),
             Op::Pending(fate) => self.start(*fate),
             Op::Deliver { status, by_own_runner } => self.deliver(*status, *by_own_runner),
-            Op::RunnerLeaves(outcome) => self.runner_leaves(*outcome),
+            Op::RunnerLeaves(outcome) => self.runner_leaves(*outcome, None),
+            Op::RunnerTakesAnother => self.runner_takes_another(),
         }
     }
 
@@ -189,16 +197,30 @@ impl World {
         }
     }
 
-    fn runner_leaves(&mut self, outcome: RunnerOutcome) {
-        let Some(record) = self.record.clone().filter(|record| record.live_runner().is_some()) else {
-            return;
-        };
-        self.left += 1;
-        let decision =
-            decide_gone(&record, &RunnerEnd { outcome, job: None }, &LaunchPolicy::default(), self.now);
+    fn runner_leaves(&mut self, outcome: RunnerOutcome, job: Option<JobId>) {
+        let Some(record) = self.record.clone().filter(|record| record.runner.is_some()) else { return };
+        self.left += usize::from(record.state == LedgerState::Launched);
+        let decision = decide_gone(&record, &RunnerEnd { outcome, job }, &LaunchPolicy::default(), self.now);
         if let Some(record) = decision.record {
             self.write(record);
         }
+    }
+
+    fn runner_takes_another(&mut self) {
+        let mut event = self.event(JobStatus::Success, true);
+        event.key.job = JobId(99);
+        let Some(owner) = self.record.clone().filter(|record| record.live_runner().is_some()) else { return };
+        let input = FinishInput { now: self.now, event: &event, record: None, owner: Some(&owner) };
+        let decision = decide_finish(&input);
+        for write in decision.writes.into_iter().filter(|write| write.key == owner.key) {
+            self.write(write);
+        }
+        if let Some(end) = decision.end {
+            assert_eq!(Some(end.runner), owner.runner.map(|runner| runner.name));
+            let record = self.record.clone().unwrap();
+            self.write(decide_runner_ended(&record, &end.reason, self.now).unwrap());
+        }
+        self.runner_leaves(RunnerOutcome::JobDone, Some(JobId(99)));
     }
 
     fn check(&self) {
@@ -234,7 +256,12 @@ proptest! {
     #[test]
     fn every_further_launch_has_a_definite_refusal_or_a_lost_runner_behind_it(
         ops in prop::collection::vec(
-            prop_oneof![5 => any_op(), 1 => Just(Op::RunnerLeaves(RunnerOutcome::NoJob)), 1 => Just(Op::RunnerLeaves(RunnerOutcome::Failed))],
+            prop_oneof![
+                6 => any_op(),
+                1 => Just(Op::RunnerLeaves(RunnerOutcome::NoJob)),
+                1 => Just(Op::RunnerLeaves(RunnerOutcome::Failed)),
+                1 => Just(Op::RunnerTakesAnother),
+            ],
             1..40,
         ),
         target in prop::sample::select(vec![Target::Local, Target::Ec2]),
@@ -247,7 +274,9 @@ proptest! {
     }
 
     #[test]
-    fn a_pending_job_is_launched_in_the_end(ops in prop::collection::vec(any_op(), 0..15)) {
+    fn a_pending_job_is_launched_in_the_end(
+        ops in prop::collection::vec(prop_oneof![4 => any_op(), 1 => Just(Op::RunnerTakesAnother)], 0..15),
+    ) {
         let mut world = World::new(Target::Ec2);
         for op in ops.iter().filter(|op| !matches!(op, Op::Deliver { status, .. } if status.rank() > Rank::Pending)) {
             world.apply(op);
@@ -255,7 +284,9 @@ proptest! {
         // The bus delivers until it is handled: once more after every lease has run out.
         world.now += SignedDuration::from_hours(1);
         world.apply(&Op::Pending(Fate::Started));
-        assert_eq!(world.record.unwrap().state, LedgerState::Launched);
+        let record = world.record.unwrap();
+        assert_eq!(record.state, LedgerState::Launched);
+        assert!(record.live_runner().is_some(), "{record:#?}");
     }
 }
 
