@@ -14,7 +14,7 @@ use tracing::{error, info, warn};
 
 use crate::dispatcher::Dispatcher;
 use crate::register::register;
-use crate::start::{Handled, MAX_CONFLICTS, put_or_found};
+use crate::start::{Handled, MAX_CONFLICTS, is_full, put_or_found};
 
 /// When to look again at a job whose record changed under its launch.
 const OVERTAKEN_RECHECK: SignedDuration = SignedDuration::from_secs(5);
@@ -43,7 +43,8 @@ pub(crate) async fn launch(
             AfterLaunch::NextStep => {}
             AfterLaunch::Wait { until, reason } => {
                 warn!(job.key = %event.key, "The runner of job {} is tried again: {reason}", event.key);
-                let for_capacity = matches!(outcome, LaunchOutcome::Refused { .. });
+                let is_refused = matches!(outcome, LaunchOutcome::Refused { .. });
+                let for_capacity = is_refused && is_full(dispatcher).await?;
                 return Ok(Handled::Later { at: until, reason, for_capacity });
             }
             AfterLaunch::GivenUp { reason } => {

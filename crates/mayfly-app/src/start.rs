@@ -30,7 +30,7 @@ pub enum Handled {
         at: Timestamp,
         /// Why.
         reason: String,
-        /// True if it waits for a runner to leave, so that it may be tried as soon as one does.
+        /// True if there was no room, so that it may be tried as soon as a runner leaves.
         for_capacity: bool,
     },
 }
@@ -112,7 +112,7 @@ fn is_same_claim(stored: &LedgerRecord, ours: &LedgerRecord) -> bool {
 }
 
 /// True if no backend has room: then there is no need to ask anybody for the job.
-async fn is_full(dispatcher: &Dispatcher) -> Result<bool, PortError> {
+pub(crate) async fn is_full(dispatcher: &Dispatcher) -> Result<bool, PortError> {
     for backend in &dispatcher.backends {
         if backend.room().await? > 0 {
             return Ok(false);

@@ -7,6 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use mayfly_app::{Dispatcher, Handled, RunnerGone, handle, runner_gone};
 use mayfly_core::error::{Chain, PortError, Retry};
 use mayfly_core::event::JobEvent;
+use mayfly_core::ports::Backend;
 use mayfly_core::status::Rank;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
@@ -71,7 +72,7 @@ impl Worker {
             tokio::spawn(async move {
                 worker.handle_end(&gone).await;
                 worker.backend.release(&gone.runner);
-                worker.queue.nudge(1).await;
+                worker.pass_room_on().await;
             });
         }
     }
@@ -90,11 +91,29 @@ impl Worker {
             return self.queue.defer(queued.seq, due, true).await;
         }
         match handle(&self.dispatcher, &event).await {
-            Ok(Handled::Done { .. }) => self.queue.done(queued.seq).await,
+            Ok(Handled::Done { .. }) => {
+                self.queue.done(queued.seq).await;
+                if event.status.rank() == Rank::Pending {
+                    // It may have been woken for room that it did not need, because another runner has taken its job.
+                    self.pass_room_on().await;
+                }
+            }
             Ok(Handled::Later { at, for_capacity, .. }) => {
                 self.queue.defer(queued.seq, at, for_capacity).await;
+                if for_capacity {
+                    // A runner may have left since there was no room, and woken nobody.
+                    self.pass_room_on().await;
+                }
             }
             Err(failed) => self.retry_or_bury(queued.seq, queued.tries, &event, &failed).await,
+        }
+    }
+
+    /// Wakes as many of the events that wait for room as there is room for.
+    async fn pass_room_on(&self) {
+        match self.backend.room().await {
+            Ok(0) | Err(_) => {}
+            Ok(room) => self.queue.nudge(room).await,
         }
     }
 
