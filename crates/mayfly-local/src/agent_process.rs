@@ -8,6 +8,7 @@ use anyhow::Context;
 use mayfly_agent::{AgentConfig, AgentTimings, run_alone, stop_requests};
 use mayfly_core::assignment::Assignment;
 use mayfly_core::clock::SystemClock;
+use nix::sys::signal::{Signal, raise};
 use tokio::io::AsyncReadExt;
 use tracing::{Instrument, info, info_span};
 
@@ -41,6 +42,10 @@ pub async fn run(args: AgentArgs) -> anyhow::Result<()> {
         info!(runner.name = %assignment.runner, "Runner {} is run by another process", assignment.runner);
         return Ok(());
     };
+    if dir.is_stopped() {
+        // It came before this process was known; from here on it is as if it came now.
+        raise(Signal::SIGTERM).context("cannot stop")?;
+    }
     let config = AgentConfig {
         runner_command: args.runner_command,
         work_dir: dir.work_dir(),

@@ -120,11 +120,20 @@ impl LocalBackend {
         self.config.max_runners
     }
 
-    /// Sends a signal to every agent that lives.
-    pub(crate) fn signal_all(&self, signal: Signal) {
+    /// Asks every agent that lives to leave after its job. One that is just starting may not hear it.
+    pub(crate) fn drain_all(&self) {
+        self.tell_all(|dir| dir.signal(Signal::SIGQUIT));
+    }
+
+    /// Stops every agent that lives, or is about to.
+    pub(crate) fn stop_all(&self) {
+        self.tell_all(RunDir::stop);
+    }
+
+    fn tell_all(&self, tell: impl Fn(&RunDir) -> io::Result<()>) {
         for resource in self.live().iter() {
-            if let Err(error) = self.dir(resource).signal(signal) {
-                error!(resource.id = %resource, %error, "Could not signal runner {resource}");
+            if let Err(error) = tell(&self.dir(resource)) {
+                error!(resource.id = %resource, %error, "Could not reach runner {resource}");
             }
         }
     }
@@ -233,7 +242,11 @@ impl Backend for LocalBackend {
         }
         {
             let mut live = self.live();
-            if live.len() >= self.config.max_runners && !live.contains(&resource) {
+            if live.contains(&resource) {
+                // Its agent is just about to begin.
+                return LaunchOutcome::Started { resource };
+            }
+            if live.len() >= self.config.max_runners {
                 return LaunchOutcome::Refused { reason: format!("{} runners live already", live.len()) };
             }
             live.insert(resource.clone());
@@ -257,11 +270,7 @@ impl Backend for LocalBackend {
 
     async fn stop(&self, runner: &RunnerName, reason: &str) -> Result<(), PortError> {
         info!(runner.name = %runner, reason, "Stopping runner {runner}");
-        let dir = self.dir(&runner.resource);
-        if !dir.path().exists() {
-            return Ok(());
-        }
-        dir.signal(Signal::SIGTERM)
-            .map_err(|error| PortError::later(format!("stop of runner {runner}"), error))
+        let stopped = self.dir(&runner.resource).stop();
+        stopped.map_err(|error| PortError::later(format!("stop of runner {runner}"), error))
     }
 }

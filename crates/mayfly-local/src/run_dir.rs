@@ -3,6 +3,7 @@
 //! * `lock`: held by the agent as long as it lives. Whoever can lock it knows that the agent is gone.
 //! * `started`: made once, under the lock. A second agent with the same folder finds it and leaves.
 //! * `pid`: the agent's process, valid while the lock is held.
+//! * `stop`: made by the server to stop an agent that may not have begun yet. An agent looks for it once it has.
 //! * `report.json`: how it ended, written last.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
@@ -80,7 +81,21 @@ impl RunDir {
         Ok(self.report())
     }
 
-    /// For the server: asks the agent to stop. One that is gone is `Ok`.
+    /// For the server: stops the agent, also one that is only about to begin. One that is gone is `Ok`.
+    pub(crate) fn stop(&self) -> io::Result<()> {
+        match fs::write(self.path.join("stop"), "") {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            Err(error) => Err(error),
+            Ok(()) => self.signal(Signal::SIGTERM),
+        }
+    }
+
+    /// For the agent that has begun: true if it was stopped before it could hear a signal.
+    pub(crate) fn is_stopped(&self) -> bool {
+        self.path.join("stop").exists()
+    }
+
+    /// For the server: sends the agent a signal. One that is gone, or has not begun, is `Ok`.
     pub(crate) fn signal(&self, signal: Signal) -> io::Result<()> {
         if !self.is_started() {
             return Ok(());
@@ -133,6 +148,19 @@ mod tests {
         assert!(dir.begin().unwrap().is_none(), "while the first lives");
         drop(first);
         assert!(dir.begin().unwrap().is_none(), "after the first is gone");
+    }
+
+    #[test]
+    fn an_agent_that_begins_after_its_stop_hears_of_it() {
+        let temp = tempfile::tempdir().unwrap();
+        let dir = RunDir::new(temp.path().join("runner"));
+        dir.stop().unwrap();
+        assert!(!dir.path().exists(), "a runner that is gone stays gone");
+        dir.create().unwrap();
+        assert!(!dir.is_stopped());
+        dir.stop().unwrap();
+        let lock = dir.begin().unwrap();
+        assert!(lock.is_some() && dir.is_stopped());
     }
 
     #[test]

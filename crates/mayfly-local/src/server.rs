@@ -18,7 +18,6 @@ use mayfly_core::ledger::LedgerRecord;
 use mayfly_core::mapping::{Mapping, StoredMapping};
 use mayfly_core::ports::{EventBus, Ledger};
 use mayfly_gitlab::client::{GitlabClient, GitlabClientConfig};
-use nix::sys::signal::Signal;
 use serde_json::{Map, Value, json};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -156,7 +155,7 @@ impl LocalServer {
         let left = *live.borrow();
         if !drained && left > 0 {
             warn!("Ending {left} runners whose jobs still run");
-            self.backend.signal_all(Signal::SIGTERM);
+            self.backend.stop_all();
             if timeout(STOP_TIMEOUT, live.wait_for(|count| *count == 0)).await.is_err() {
                 warn!("{} runners did not end; the next server looks after them", *live.borrow());
             }
@@ -193,7 +192,7 @@ impl LocalServer {
                 told = count;
             }
             // Again and again, because an agent that is just starting does not hear it yet.
-            self.backend.signal_all(Signal::SIGQUIT);
+            self.backend.drain_all();
             let _ = timeout(ASK_AGAIN, live.changed()).await;
         }
     }
