@@ -28,6 +28,8 @@ pub struct Dispatcher {
     pub has_api_token: bool,
     /// The secrets of the installation.
     pub secrets: Arc<dyn SecretStore>,
+    /// Whether Lambda runners are kept apart by project and protection, so that GitLab is asked for it.
+    pub asks_protection: bool,
     /// One backend a target type.
     pub backends: Vec<Arc<dyn Backend>>,
     /// How runners get their token.

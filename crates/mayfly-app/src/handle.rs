@@ -13,13 +13,17 @@ use mayfly_core::status::Rank;
 use tracing::{error, info, warn};
 
 use crate::dispatcher::Dispatcher;
-use crate::start::{Handled, MAX_CONFLICTS, start};
+use crate::start::{Delivery, Handled, MAX_CONFLICTS, start};
 
 /// Does what an event asks for: [`start`], [`record`] or [`finish`].
-pub async fn handle(dispatcher: &Dispatcher, event: &JobEvent) -> Result<Handled, PortError> {
+pub async fn handle(
+    dispatcher: &Dispatcher,
+    event: &JobEvent,
+    delivery: Delivery,
+) -> Result<Handled, PortError> {
     match event.status.rank() {
         Rank::Created => Ok(Handled::done("a job that was only created starts nothing")),
-        Rank::Pending => start(dispatcher, event).await,
+        Rank::Pending => start(dispatcher, event, delivery).await,
         Rank::Running => record(dispatcher, event).await,
         Rank::Finished => finish(dispatcher, event).await,
     }

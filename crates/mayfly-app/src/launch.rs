@@ -14,7 +14,7 @@ use tracing::{error, info, warn};
 
 use crate::dispatcher::Dispatcher;
 use crate::register::register;
-use crate::start::{Handled, MAX_CONFLICTS, is_full, put_or_found};
+use crate::start::{Handled, MAX_CONFLICTS, WaitsFor, is_full, put_or_found};
 
 /// When to look again at a job whose record changed under its launch.
 const OVERTAKEN_RECHECK: SignedDuration = SignedDuration::from_secs(5);
@@ -33,7 +33,7 @@ pub(crate) async fn launch(
             Step::Overtaken => {
                 let at = dispatcher.clock.now() + OVERTAKEN_RECHECK;
                 let reason = "the record changed while its runner was registered".to_owned();
-                return Ok(Handled::Later { at, reason, for_capacity: false });
+                return Ok(Handled::Later { at, reason, waits_for: WaitsFor::Others });
             }
         };
         let (written, after) = write_outcome(dispatcher, record, &outcome).await?;
@@ -44,12 +44,13 @@ pub(crate) async fn launch(
             AfterLaunch::Wait { until, reason } => {
                 warn!(job.key = %event.key, "The runner of job {} is tried again: {reason}", event.key);
                 let is_refused = matches!(outcome, LaunchOutcome::Refused { .. });
-                let for_capacity = is_refused && is_full(dispatcher).await?;
-                return Ok(Handled::Later { at: until, reason, for_capacity });
+                let is_full = is_refused && is_full(dispatcher).await?;
+                let waits_for = if is_full { WaitsFor::Room } else { WaitsFor::AnotherTry };
+                return Ok(Handled::Later { at: until, reason, waits_for });
             }
             AfterLaunch::GivenUp { reason } => {
                 error!(job.key = %event.key, "Job {} is parked: {reason}", event.key);
-                return Ok(Handled::done(format!("parked: {reason}")));
+                return Ok(Handled::Parked { reason });
             }
         }
     }

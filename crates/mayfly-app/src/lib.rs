@@ -12,4 +12,4 @@ pub use answer::{Answer, Outcome, receive_webhook};
 pub use dispatcher::{Dispatcher, Registration};
 pub use handle::{RunnerGone, finish, handle, record, runner_gone};
 pub use recover::{Recovered, recover};
-pub use start::{Handled, start};
+pub use start::{Delivery, Handled, WaitsFor, start};

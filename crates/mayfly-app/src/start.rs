@@ -2,16 +2,17 @@
 
 use jiff::Timestamp;
 use mayfly_core::decide::{
-    GitlabView, Room, StartAction, StartDecision, StartInput, decide_start, refuse_early,
+    GitlabView, Refusal, Room, StartAction, StartDecision, StartInput, decide_start, refuse_early,
 };
 use mayfly_core::error::{Chain, PortError};
 use mayfly_core::event::JobEvent;
+use mayfly_core::launch::RefProtection;
 use mayfly_core::ledger::LedgerRecord;
 use mayfly_core::mapping::TargetType;
-use mayfly_core::ports::Written;
+use mayfly_core::ports::{JobView, Written};
 use mayfly_core::resolve::{Choice, Resolution, ResolveInput, resolve};
 use mayfly_core::tags::TagSet;
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 
 use crate::dispatcher::Dispatcher;
 use crate::launch::launch;
@@ -24,15 +25,41 @@ pub enum Handled {
         /// What was done, or why nothing was.
         summary: String,
     },
+    /// It is done with, and the job was given up: somebody must look.
+    Parked {
+        /// Why.
+        reason: String,
+    },
     /// It must be handled again at this time: the job waits for capacity, or for another dispatcher's claim to run out.
     Later {
         /// When.
         at: Timestamp,
-        /// Why.
+        /// Why, in a sentence.
         reason: String,
-        /// True if there was no room, so that it may be tried as soon as a runner leaves.
-        for_capacity: bool,
+        /// What it waits for.
+        waits_for: WaitsFor,
     },
+}
+
+/// What a job waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WaitsFor {
+    /// Room for a runner: it may be tried as soon as one leaves.
+    Room,
+    /// Another dispatcher that is at it, or GitLab, whose answer lags behind its event.
+    Others,
+    /// Another try: its runner could not be registered or started.
+    AnotherTry,
+}
+
+/// Whether the ledger may know a job already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Delivery {
+    /// Most probably not: the claim is tried without a look, which saves a table operation. If the ledger does know the
+    /// job, the claim's condition says so, and the look is taken then.
+    First,
+    /// It may.
+    Again,
 }
 
 impl Handled {
@@ -51,16 +78,23 @@ pub(crate) const MAX_CONFLICTS: usize = 16;
 /// # Errors
 ///
 /// Only if the ledger or the mapping table cannot be read or written: then nothing is known, and the event must come again.
-pub async fn start(dispatcher: &Dispatcher, event: &JobEvent) -> Result<Handled, PortError> {
-    for _ in 0..MAX_CONFLICTS {
+pub async fn start(
+    dispatcher: &Dispatcher,
+    event: &JobEvent,
+    delivery: Delivery,
+) -> Result<Handled, PortError> {
+    for round in 0..MAX_CONFLICTS {
         let now = dispatcher.clock.now();
-        let known = dispatcher.ledger.get(&event.key, now).await?;
+        let known = match delivery {
+            Delivery::First if round == 0 => None,
+            _ => dispatcher.ledger.get(&event.key, now).await?,
+        };
         if let Some(action) = refuse_early(known.as_ref(), now) {
             return Ok(without_launch(event, action));
         }
         if known.is_some() && is_full(dispatcher).await? {
             let at = now + dispatcher.policy.capacity_retry;
-            return Ok(Handled::Later { at, reason: "no room".to_owned(), for_capacity: true });
+            return Ok(Handled::Later { at, reason: "no room".to_owned(), waits_for: WaitsFor::Room });
         }
         let decision = gather_and_decide(dispatcher, event, known.as_ref()).await?;
         let record = match decision.record {
@@ -129,6 +163,7 @@ async fn gather_and_decide(
     let gitlab = look_at_job(dispatcher, event).await;
     let resolution = resolve_job(dispatcher, event, &gitlab).await?;
     let room = room(dispatcher, &resolution).await?;
+    let protection = protection(dispatcher, event, &gitlab, &resolution).await;
     Ok(decide_start(&StartInput {
         now: dispatcher.clock.now(),
         event,
@@ -136,6 +171,7 @@ async fn gather_and_decide(
         gitlab: &gitlab,
         resolution: &resolution,
         room,
+        protection,
         holder: &dispatcher.holder,
         policy: &dispatcher.policy,
     }))
@@ -182,12 +218,39 @@ async fn resolve_job(
     Ok(resolution)
 }
 
-async fn room(dispatcher: &Dispatcher, resolution: &Resolution) -> Result<Room, PortError> {
-    let target: TargetType = match &resolution.choice {
-        Choice::Mapping(mapping) => mapping.target.target_type(),
-        Choice::Default(default) => default.target.target_type(),
-        Choice::NotOurs => return Ok(Room::Free),
+/// Asks whether the job's branch or tag is protected, where that matters. No answer keeps the job apart from both kinds.
+async fn protection(
+    dispatcher: &Dispatcher,
+    event: &JobEvent,
+    gitlab: &GitlabView,
+    resolution: &Resolution,
+) -> RefProtection {
+    let GitlabView::Known(JobView { git_ref: Some(git_ref), .. }) = gitlab else {
+        return RefProtection::Unknown;
     };
+    if !dispatcher.asks_protection || target_type(&resolution.choice) != Some(TargetType::Lambda) {
+        return RefProtection::Unknown;
+    }
+    match dispatcher.gitlab.is_protected(event.key.project, git_ref).await {
+        Ok(true) => RefProtection::Protected,
+        Ok(false) => RefProtection::Unprotected,
+        Err(error) => {
+            warn!(job.key = %event.key, error = %Chain(&error), "GitLab did not say whether `{}` is protected", git_ref.name);
+            RefProtection::Unknown
+        }
+    }
+}
+
+fn target_type(choice: &Choice) -> Option<TargetType> {
+    match choice {
+        Choice::Mapping(mapping) => Some(mapping.target.target_type()),
+        Choice::Default(default) => Some(default.target.target_type()),
+        Choice::Broken { .. } | Choice::NotOurs => None,
+    }
+}
+
+async fn room(dispatcher: &Dispatcher, resolution: &Resolution) -> Result<Room, PortError> {
+    let Some(target) = target_type(&resolution.choice) else { return Ok(Room::Free) };
     match dispatcher.backend(target) {
         None => Ok(Room::NoBackend),
         Some(backend) if backend.room().await? == 0 => Ok(Room::Full),
@@ -199,7 +262,12 @@ fn without_launch(event: &JobEvent, action: StartAction) -> Handled {
     match action {
         StartAction::Wait { until, reason, for_capacity } => {
             info!(job.key = %event.key, "Job {} waits: {reason}", event.key);
-            Handled::Later { at: until, reason, for_capacity }
+            let waits_for = if for_capacity { WaitsFor::Room } else { WaitsFor::Others };
+            Handled::Later { at: until, reason, waits_for }
+        }
+        StartAction::Nothing(Refusal::GivenUp(reason)) => {
+            error!(job.key = %event.key, "Job {} is parked: {reason}", event.key);
+            Handled::Parked { reason }
         }
         StartAction::Nothing(refusal) => {
             info!(job.key = %event.key, "Started nothing for job {}: {refusal}", event.key);

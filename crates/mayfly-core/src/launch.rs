@@ -48,8 +48,34 @@ pub struct LaunchRequest {
     pub tags: TagSet,
     /// The project it is registered for.
     pub project: ProjectId,
+    /// Whether the job's branch or tag is protected; asked only where runners are kept apart by it.
+    pub protection: RefProtection,
     /// The ordered ways to start it.
     pub steps: Vec<LaunchStep>,
+}
+
+/// Whether a branch or tag is protected in GitLab: only some people may push to it, and its jobs see protected variables.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RefProtection {
+    /// It is.
+    Protected,
+    /// It is not, or the job runs for a merge request.
+    Unprotected,
+    /// Nobody asked, or GitLab did not tell.
+    #[default]
+    Unknown,
+}
+
+impl RefProtection {
+    /// The word in tenant ids and in the ledger.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Protected => "protected",
+            Self::Unprotected => "unprotected",
+            Self::Unknown => "unknown",
+        }
+    }
 }
 
 /// The right to start a runner for a job, held by one dispatcher at a time.

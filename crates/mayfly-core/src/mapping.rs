@@ -200,19 +200,10 @@ pub struct MappingKey {
 }
 
 impl MappingKey {
-    /// The partition key of the row for exactly this job name.
-    pub fn partition_key_of(project: Option<&ProjectPath>, name: &JobName) -> String {
-        Self::partition_key_for(project, &NamePattern::Exact(name.clone()))
-    }
-
     /// The partition key.
     pub fn partition_key(&self) -> String {
-        Self::partition_key_for(self.project.as_ref(), &self.pattern)
-    }
-
-    fn partition_key_for(project: Option<&ProjectPath>, pattern: &NamePattern) -> String {
-        let job = format!("job#{}", pattern.to_key_part());
-        match project {
+        let job = format!("job#{}", self.pattern.to_key_part());
+        match &self.project {
             Some(project) => format!("project#{}#{job}", escape(project.as_str())),
             None => job,
         }
@@ -263,8 +254,11 @@ pub struct Mapping {
 pub enum StoredMapping {
     /// A mapping.
     Readable(Mapping),
-    /// A row that is none, and why. It matches nothing and is named in the explanation.
+    /// A row that is none, and why. A job whose row it is by its key is given up with this reason: sending it elsewhere
+    /// would be a guess. If not even its key can be read, it matches nothing and is named in the explanation.
     Unreadable {
+        /// Which jobs it is for, if its key can be read.
+        key: Option<MappingKey>,
         /// The row's keys, as found.
         row: String,
         /// What is wrong with it.

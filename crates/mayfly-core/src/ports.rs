@@ -128,6 +128,17 @@ pub struct JobView {
     pub status_word: String,
     /// Its tags.
     pub tags: TagSet,
+    /// What it runs for; `None` if GitLab does not say.
+    pub git_ref: Option<GitRef>,
+}
+
+/// A branch or a tag of a repository, or a merge request's `refs/merge-requests/…`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GitRef {
+    /// Its name.
+    pub name: String,
+    /// True for a tag.
+    pub is_tag: bool,
 }
 
 /// A runner to be registered.
@@ -157,6 +168,9 @@ pub struct RegisteredRunner {
 pub trait Gitlab: Send + Sync {
     /// The job; `None` if there is none, or none that the token may see.
     async fn job(&self, project: ProjectId, job: JobId) -> Result<Option<JobView>, PortError>;
+
+    /// Whether a branch or tag is protected. One that is gone is not, and neither is a merge request's.
+    async fn is_protected(&self, project: ProjectId, git_ref: &GitRef) -> Result<bool, PortError>;
 
     /// Registers a runner for one project (`POST /user/runners`).
     async fn create_runner(&self, runner: &NewRunner) -> Result<RegisteredRunner, PortError>;

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::ids::{JobName, ProjectPath};
-use crate::mapping::{Mapping, NamePattern, RunnerSettings, StoredMapping, Target};
+use crate::mapping::{Mapping, MappingKey, NamePattern, RunnerSettings, StoredMapping, Target};
 use crate::tags::TagSet;
 
 /// Everything the answer depends on.
@@ -46,8 +46,39 @@ pub enum Choice {
     Mapping(Mapping),
     /// To the default target.
     Default(DefaultTarget),
+    /// To a row that cannot be used.
+    Broken {
+        /// The row's keys.
+        row: String,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// Nowhere: no mapping, and no default.
     NotOurs,
+}
+
+/// A row that is for the job.
+#[derive(Debug, Clone, Copy)]
+struct Candidate<'a> {
+    key: &'a MappingKey,
+    /// The mapping, or what is wrong with it.
+    mapping: Result<&'a Mapping, &'a str>,
+}
+
+impl Candidate<'_> {
+    fn target(&self) -> String {
+        match self.mapping {
+            Ok(mapping) => mapping.target.to_string(),
+            Err(_) => "cannot be used".to_owned(),
+        }
+    }
+
+    fn choice(&self) -> Choice {
+        match self.mapping {
+            Ok(mapping) => Choice::Mapping(mapping.clone()),
+            Err(reason) => Choice::Broken { row: self.key.to_string(), reason: reason.to_owned() },
+        }
+    }
 }
 
 /// Each rule looked at, why it matched or not, and what should be mended.
@@ -90,8 +121,8 @@ impl Rule {
         Self::TableDefault,
     ];
 
-    fn of(mapping: &Mapping) -> Self {
-        match (&mapping.key.project, &mapping.key.pattern) {
+    fn of(key: &MappingKey) -> Self {
+        match (&key.project, &key.pattern) {
             (Some(_), NamePattern::Exact(_)) => Self::ProjectName,
             (None, NamePattern::Exact(_)) => Self::Name,
             (Some(_), NamePattern::Prefix(prefix)) if prefix.is_empty() => Self::ProjectDefault,
@@ -122,16 +153,16 @@ pub fn resolve(input: &ResolveInput<'_>) -> Resolution {
         explanation.lines.push("no row of the mapping table is for this job".to_owned());
     }
     for rule in Rule::ALL.into_iter().filter(|_| !candidates.is_empty()) {
-        let mut rows: Vec<&Mapping> =
-            candidates.iter().copied().filter(|row| Rule::of(row) == rule).collect();
+        let mut rows: Vec<Candidate<'_>> =
+            candidates.iter().copied().filter(|row| Rule::of(row.key) == rule).collect();
         if rows.is_empty() {
             explanation.lines.push(format!("{}: no row", rule.as_str()));
             continue;
         }
-        rows.sort_by(|a, b| prefix_length(b).cmp(&prefix_length(a)).then_with(|| a.key.cmp(&b.key)));
+        rows.sort_by(|a, b| prefix_length(b.key).cmp(&prefix_length(a.key)).then_with(|| a.key.cmp(b.key)));
         for same_name in rows.chunk_by(|a, b| a.key.pattern == b.key.pattern) {
-            if let Some(mapping) = choose_by_tags(rule, same_name, input.tags, &mut explanation) {
-                return Resolution { choice: Choice::Mapping(mapping.clone()), explanation };
+            if let Some(row) = choose_by_tags(rule, same_name, input.tags, &mut explanation) {
+                return Resolution { choice: row.choice(), explanation };
             }
         }
     }
@@ -145,27 +176,29 @@ pub fn resolve(input: &ResolveInput<'_>) -> Resolution {
     Resolution { choice, explanation }
 }
 
-fn candidates<'a>(input: &ResolveInput<'a>, explanation: &mut Explanation) -> Vec<&'a Mapping> {
+fn candidates<'a>(input: &ResolveInput<'a>, explanation: &mut Explanation) -> Vec<Candidate<'a>> {
     let mut candidates = Vec::new();
     for row in input.rows {
-        match row {
-            StoredMapping::Readable(mapping) => {
-                let project_fits =
-                    mapping.key.project.as_ref().is_none_or(|path| Some(path) == input.project);
-                if project_fits && mapping.key.pattern.matches(input.job) {
-                    candidates.push(mapping);
-                }
+        let candidate = match row {
+            StoredMapping::Readable(mapping) => Candidate { key: &mapping.key, mapping: Ok(mapping) },
+            StoredMapping::Unreadable { key: Some(key), reason, .. } => {
+                Candidate { key, mapping: Err(reason) }
             }
-            StoredMapping::Unreadable { row, reason } => {
+            StoredMapping::Unreadable { key: None, row, reason } => {
                 explanation.warnings.push(format!("row `{row}` is passed over: {reason}"));
+                continue;
             }
+        };
+        let project_fits = candidate.key.project.as_ref().is_none_or(|path| Some(path) == input.project);
+        if project_fits && candidate.key.pattern.matches(input.job) {
+            candidates.push(candidate);
         }
     }
     candidates
 }
 
-fn prefix_length(mapping: &Mapping) -> usize {
-    match &mapping.key.pattern {
+fn prefix_length(key: &MappingKey) -> usize {
+    match &key.pattern {
         NamePattern::Exact(_) => 0,
         NamePattern::Prefix(prefix) => prefix.len(),
     }
@@ -174,11 +207,11 @@ fn prefix_length(mapping: &Mapping) -> usize {
 /// Among rows of one name: known tags choose the row that covers them with the fewest extra; unknown tags the first.
 fn choose_by_tags<'a>(
     rule: Rule,
-    rows: &[&'a Mapping],
+    rows: &[Candidate<'a>],
     tags: Option<&TagSet>,
     explanation: &mut Explanation,
-) -> Option<&'a Mapping> {
-    let first = rows.first()?;
+) -> Option<Candidate<'a>> {
+    let first = *rows.first()?;
     let rule = rule.as_str();
     let pattern = &first.key.pattern;
     let Some(tags) = tags else {
@@ -188,15 +221,14 @@ fn choose_by_tags<'a>(
                 rows.len()
             ));
         }
-        explanation.lines.push(format!("{rule}: row `{}` ({})", first.key, first.target));
+        explanation.lines.push(format!("{rule}: row `{}` ({})", first.key, first.target()));
         return Some(first);
     };
     let covering = rows.iter().filter(|row| row.key.tags.covers(tags));
-    if let Some(best) = covering.min_by_key(|row| (row.key.tags.len() - tags.len(), &row.key)) {
-        explanation
-            .lines
-            .push(format!("{rule}: row `{}` ({}) covers the job's tags ({tags})", best.key, best.target));
-        Some(best)
+    if let Some(best) = covering.min_by_key(|row| (row.key.tags.len() - tags.len(), row.key)) {
+        let (key, target) = (best.key, best.target());
+        explanation.lines.push(format!("{rule}: row `{key}` ({target}) covers the job's tags ({tags})"));
+        Some(*best)
     } else {
         explanation.lines.push(format!("{rule}: no row for `{pattern}` covers the job's tags ({tags})"));
         None
@@ -232,6 +264,7 @@ mod tests {
         let choice = match resolution.choice {
             Choice::Mapping(mapping) => mapping.key.to_string(),
             Choice::Default(_) => "default".to_owned(),
+            Choice::Broken { row, reason } => format!("{row} is broken: {reason}"),
             Choice::NotOurs => "not ours".to_owned(),
         };
         (choice, resolution.explanation)
@@ -303,15 +336,24 @@ mod tests {
         );
     }
 
+    fn unreadable(keys: &str) -> StoredMapping {
+        let key = keys.split_once(' ').and_then(|(pk, sk)| MappingKey::parse(pk, sk).ok());
+        StoredMapping::Unreadable { key, row: keys.to_owned(), reason: "type is missing".to_owned() }
+    }
+
     #[test]
-    fn an_unreadable_row_is_passed_over_and_named() {
-        let bad = StoredMapping::Unreadable {
-            row: "job#deploy-prod tags#".to_owned(),
-            reason: "type is missing".to_owned(),
-        };
-        let (choice, explanation) = resolve_with(&[bad, row("job#* tags#")], None);
+    fn an_unreadable_row_is_the_answer_for_its_jobs_and_for_no_others() {
+        let rows = [unreadable("job#deploy-prod tags#"), row("job#* tags#")];
+        assert_eq!(resolve_with(&rows, None).0, "job#deploy-prod tags# is broken: type is missing");
+        let rows = [unreadable("job#build tags#"), unreadable("job#* tags#"), row("job#deploy-prod tags#")];
+        assert_eq!(resolve_with(&rows, None).0, "job#deploy-prod tags#");
+    }
+
+    #[test]
+    fn a_row_without_a_readable_key_is_passed_over_and_named() {
+        let (choice, explanation) = resolve_with(&[unreadable("deploy-prod"), row("job#* tags#")], None);
         assert_eq!(choice, "job#* tags#");
-        assert_eq!(explanation.warnings, ["row `job#deploy-prod tags#` is passed over: type is missing"]);
+        assert_eq!(explanation.warnings, ["row `deploy-prod` is passed over: type is missing"]);
     }
 
     #[test]

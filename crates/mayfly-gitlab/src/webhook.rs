@@ -7,6 +7,10 @@ mod payload;
 mod read;
 mod secrets;
 
+/// How large a job event may be, in bytes. The largest part of one is the commit's message; a body beyond this is checked
+/// for authenticity and passed over.
+pub const MAX_EVENT_BYTES: usize = 4 * 1024 * 1024;
+
 pub use authenticate::{BodyCheck, Unauthentic};
 pub use read::{Ignored, IgnoredKind, Received, read};
 pub use secrets::{InvalidSecrets, SecretKind, SignaturePolicy, WebhookSecrets};

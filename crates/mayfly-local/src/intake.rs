@@ -15,7 +15,7 @@ use http_body_util::BodyExt;
 use mayfly_app::{Answer, Outcome, receive_webhook};
 use mayfly_core::clock::Clock;
 use mayfly_core::ports::EventBus;
-use mayfly_gitlab::webhook::{BodyCheck, Ignored, Received, WebhookSecrets, read};
+use mayfly_gitlab::webhook::{BodyCheck, Ignored, MAX_EVENT_BYTES, Received, WebhookSecrets, read};
 use serde::Serialize;
 use serde_json::json;
 use tokio::time::timeout;
@@ -23,9 +23,6 @@ use tracing::warn;
 
 pub use self::counters::Counters;
 
-/// How large a job event may be. The largest part of one is the commit's message; a body beyond this is checked for
-/// authenticity and passed over.
-const MAX_EVENT_BYTES: usize = 4 * 1024 * 1024;
 /// How much of a body is read at all. GitLab sends at most 25 MB (GitLab docs, webhooks).
 const MAX_BODY_BYTES: usize = 26 * 1024 * 1024;
 /// How long a body may take to arrive. GitLab gives up after 10 s itself.

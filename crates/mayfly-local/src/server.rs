@@ -34,8 +34,8 @@ use crate::settings::LocalSettings;
 use crate::store::{EmbeddedStore, LEDGER_TABLE, MAPPING_TABLE};
 use crate::worker::Worker;
 
-/// How long rows for beginnings of names are kept before the table is read again.
-const PREFIX_ROWS_KEPT: Duration = Duration::from_secs(2);
+/// How long the mapping table is kept before it is read again.
+const MAPPINGS_KEPT: Duration = Duration::from_secs(2);
 /// How long one call to GitLab may take.
 const GITLAB_TIMEOUT: Duration = Duration::from_secs(8);
 /// How long agents may take to end once they are told to leave at once: their runner gets 35 s to report its job, and what
@@ -75,12 +75,8 @@ impl LocalServer {
         let store = EmbeddedStore::open(&data_dir.database()).await?;
         let queue = Queue::open(&data_dir.database(), Arc::clone(&clock))?;
         let ledger = DynamoLedger::new(store.client.clone(), LEDGER_TABLE);
-        let mappings = DynamoMappingStore::new(
-            store.client.clone(),
-            MAPPING_TABLE,
-            PREFIX_ROWS_KEPT,
-            Arc::clone(&clock),
-        );
+        let mappings =
+            DynamoMappingStore::new(store.client.clone(), MAPPING_TABLE, MAPPINGS_KEPT, Arc::clone(&clock));
         if let Some(wanted) = &settings.mappings {
             replace_mappings(&mappings, wanted)
                 .await
@@ -261,6 +257,8 @@ fn dispatcher(
         ledger: Arc::new(ledger),
         gitlab: Arc::new(gitlab),
         has_api_token: settings.api_token.is_some(),
+        // Every runner here is a process of its own.
+        asks_protection: false,
         secrets: Arc::new(SettingsSecrets(settings.secrets.clone())),
         backends: vec![Arc::new(backend)],
         registration: settings.registration,
@@ -291,10 +289,12 @@ async fn pick_up(dispatcher: &Dispatcher, backend: &LocalBackend, queue: &Queue)
 /// Makes the table equal to the wanted rows.
 async fn replace_mappings(store: &DynamoMappingStore, wanted: &[Mapping]) -> anyhow::Result<()> {
     for row in store.list().await? {
-        if let StoredMapping::Readable(mapping) = row
-            && !wanted.iter().any(|wanted| wanted.key == mapping.key)
-        {
-            store.delete(&mapping.key).await?;
+        let key = match row {
+            StoredMapping::Readable(mapping) => Some(mapping.key),
+            StoredMapping::Unreadable { key, .. } => key,
+        };
+        if let Some(key) = key.filter(|key| !wanted.iter().any(|wanted| wanted.key == *key)) {
+            store.delete(&key).await?;
         }
     }
     for mapping in wanted {

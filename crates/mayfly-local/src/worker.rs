@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use mayfly_app::{Dispatcher, Handled, RunnerGone, handle, runner_gone};
+use mayfly_app::{Delivery, Dispatcher, Handled, RunnerGone, WaitsFor, handle, runner_gone};
 use mayfly_core::error::{Chain, PortError, Retry};
 use mayfly_core::event::JobEvent;
 use mayfly_core::ports::Backend;
@@ -90,15 +90,16 @@ impl Worker {
             let due = self.dispatcher.clock.now() + LAST_RETRY;
             return self.queue.defer(queued.seq, due, true).await;
         }
-        match handle(&self.dispatcher, &event).await {
-            Ok(Handled::Done { .. }) => {
+        match handle(&self.dispatcher, &event, Delivery::Again).await {
+            Ok(Handled::Done { .. } | Handled::Parked { .. }) => {
                 self.queue.done(queued.seq).await;
                 if event.status.rank() == Rank::Pending {
                     // It may have been woken for room that it did not need, because another runner has taken its job.
                     self.pass_room_on().await;
                 }
             }
-            Ok(Handled::Later { at, for_capacity, .. }) => {
+            Ok(Handled::Later { at, waits_for, .. }) => {
+                let for_capacity = waits_for == WaitsFor::Room;
                 self.queue.defer(queued.seq, at, for_capacity).await;
                 if for_capacity {
                     // A runner may have left since there was no room, and woken nobody.

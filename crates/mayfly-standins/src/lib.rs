@@ -1,7 +1,9 @@
 #![doc = include_str!("../README.md")]
 
+pub mod aws;
 pub mod contracts;
 pub mod fakes;
 pub mod gitlab;
+pub mod lambda_runtime;
 mod random;
 pub mod runner;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use mayfly_app::{Handled, start};
+use mayfly_app::{Delivery, Handled, start};
 use mayfly_core::launch::Holder;
 use mayfly_core::status::JobStatus;
 use tokio::task::JoinSet;
@@ -11,6 +11,12 @@ use crate::world::World;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn of_many_dispatchers_at_once_one_starts_a_runner() {
+    for delivery in [Delivery::First, Delivery::Again] {
+        start_many_times(delivery).await;
+    }
+}
+
+async fn start_many_times(delivery: Delivery) {
     let world = Arc::new(World::new().await);
     let mut starting = JoinSet::new();
     for number in 0..20 {
@@ -18,7 +24,7 @@ async fn of_many_dispatchers_at_once_one_starts_a_runner() {
         starting.spawn(async move {
             let mut dispatcher = world.dispatcher.clone();
             dispatcher.holder = Holder(format!("dispatcher {number}"));
-            start(&dispatcher, &world.event(JobStatus::Pending)).await.unwrap()
+            start(&dispatcher, &world.event(JobStatus::Pending), delivery).await.unwrap()
         });
     }
     let started = starting.join_all().await.into_iter().filter(

@@ -75,6 +75,7 @@ impl World {
             ledger: ledger.clone(),
             gitlab: Arc::new(client.unwrap()),
             has_api_token: true,
+            asks_protection: false,
             secrets: Arc::new(NoSecrets),
             backends: vec![backend.clone()],
             registration: Registration::PerJob,

@@ -22,7 +22,7 @@ const FIRST_BACKOFF: Duration = Duration::from_millis(50);
 /// the embedded store asks for some and checks none. Every call has an answer within 6 s.
 pub fn embedded_client(endpoint: &str) -> Client {
     let config = Config::builder()
-        .behavior_version(BehaviorVersion::latest())
+        .behavior_version(BehaviorVersion::v2026_01_12())
         .region(Region::from_static("us-east-1"))
         .credentials_provider(Credentials::new("embedded", "embedded", None, None, "embedded store"))
         .endpoint_url(endpoint)

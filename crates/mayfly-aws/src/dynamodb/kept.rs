@@ -1,54 +1,90 @@
 //! What was read once and may be used again for a while.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use futures::FutureExt;
+use futures::future::{BoxFuture, Shared, WeakShared};
 use jiff::Timestamp;
+use mayfly_core::error::PortError;
 
-/// Keeps one value for a fixed time, or until it is told to forget it.
-#[derive(Debug)]
-pub(super) struct Kept<T> {
+/// Keeps one value for a fixed time, or until it is told to forget it. Those who ask while it is read wait for the one
+/// reading and hear what came of it.
+pub(super) struct Kept<T: Clone> {
     keep_for: Duration,
     state: Mutex<State<T>>,
 }
 
-#[derive(Debug)]
-struct State<T> {
-    generation: Generation,
+struct State<T: Clone> {
     value: Option<(Timestamp, T)>,
+    reading: Option<Reading<T>>,
+    /// Counts how often everything was forgotten, so that a reading that began before is not kept afterwards.
+    generation: u64,
 }
 
-/// Counts how often everything was forgotten, so that a read that began before is not kept afterwards.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Generation(u64);
+type Read<T> = BoxFuture<'static, Result<T, Arc<PortError>>>;
+
+/// A reading under way. It ends with the last of those who wait for it.
+struct Reading<T: Clone> {
+    began_at: Timestamp,
+    answer: WeakShared<Read<T>>,
+}
+
+/// A reading that somebody waits for.
+struct Awaited<T: Clone> {
+    began_at: Timestamp,
+    generation: u64,
+    answer: Shared<Read<T>>,
+}
 
 impl<T: Clone> Kept<T> {
     pub(super) fn new(keep_for: Duration) -> Self {
-        Self { keep_for, state: Mutex::new(State { generation: Generation(0), value: None }) }
+        Self { keep_for, state: Mutex::new(State { value: None, reading: None, generation: 0 }) }
     }
 
-    /// The value, if it was read less than the time ago; else what to give to [`keep`](Self::keep) after reading it.
-    pub(super) fn fresh(&self, now: Timestamp) -> Result<T, Generation> {
-        let state = self.lock();
-        match &state.value {
-            Some((read_at, value)) if self.is_fresh(*read_at, now) => Ok(value.clone()),
-            _ => Err(state.generation),
-        }
-    }
-
-    /// Keeps what was read from this moment on, unless something was changed meanwhile.
-    pub(super) fn keep(&self, generation: Generation, read_at: Timestamp, value: T) {
+    /// The value, if it was read less than the time ago; else what `read` reads, or somebody else is reading already.
+    pub(super) async fn get(
+        &self,
+        now: Timestamp,
+        read: impl FnOnce() -> Read<T>,
+    ) -> Result<T, Arc<PortError>> {
+        let reading = match self.fresh_or_reading(now, read) {
+            Ok(value) => return Ok(value),
+            Err(reading) => reading,
+        };
+        let value = reading.answer.await?;
         let mut state = self.lock();
-        if state.generation == generation {
-            state.value = Some((read_at, value));
+        if state.generation == reading.generation {
+            // Everyone who waited writes the same.
+            state.value = Some((reading.began_at, value.clone()));
         }
+        Ok(value)
     }
 
-    /// Something was changed: what was read before is worth nothing.
+    /// Something was changed: what was read before, or is being read now, is worth nothing to those who ask from now on.
     pub(super) fn forget(&self) {
         let mut state = self.lock();
-        state.generation = Generation(state.generation.0 + 1);
-        state.value = None;
+        *state = State { value: None, reading: None, generation: state.generation + 1 };
+    }
+
+    fn fresh_or_reading(&self, now: Timestamp, read: impl FnOnce() -> Read<T>) -> Result<T, Awaited<T>> {
+        let mut state = self.lock();
+        if let Some((read_at, value)) = &state.value
+            && self.is_fresh(*read_at, now)
+        {
+            return Ok(value.clone());
+        }
+        let generation = state.generation;
+        let under_way = state.reading.as_ref().and_then(|reading| {
+            let answer = reading.answer.upgrade().filter(|answer| answer.peek().is_none())?;
+            Some(Awaited { began_at: reading.began_at, generation, answer })
+        });
+        Err(under_way.unwrap_or_else(|| {
+            let answer = read().shared();
+            state.reading = answer.downgrade().map(|answer| Reading { began_at: now, answer });
+            Awaited { began_at: now, generation, answer }
+        }))
     }
 
     fn is_fresh(&self, read_at: Timestamp, now: Timestamp) -> bool {
@@ -62,41 +98,11 @@ impl<T: Clone> Kept<T> {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use jiff::SignedDuration;
-
-    use super::*;
-
-    const READ: Timestamp = Timestamp::UNIX_EPOCH;
-
-    #[test]
-    fn a_value_is_fresh_for_its_time_only() {
-        let kept = Kept::new(Duration::from_secs(30));
-        kept.keep(kept.fresh(READ).unwrap_err(), READ, "rows");
-        for (age, is_fresh) in [(-1, false), (0, true), (29_999, true), (30_000, false)] {
-            let answer = kept.fresh(READ + SignedDuration::from_millis(age));
-            assert_eq!(answer.is_ok(), is_fresh, "after {age} ms");
-        }
-    }
-
-    #[test]
-    fn with_no_time_nothing_is_kept() {
-        let kept = Kept::new(Duration::ZERO);
-        kept.keep(kept.fresh(READ).unwrap_err(), READ, "rows");
-        assert!(kept.fresh(READ).is_err());
-    }
-
-    #[test]
-    fn what_was_read_before_a_change_is_not_kept_after_it() {
-        let kept = Kept::new(Duration::from_secs(30));
-        let before = kept.fresh(READ).unwrap_err();
-        kept.forget();
-        kept.keep(before, READ, "old rows");
-        let after = kept.fresh(READ).unwrap_err();
-        kept.keep(after, READ, "new rows");
-        assert_eq!(kept.fresh(READ), Ok("new rows"));
-        kept.forget();
-        assert!(kept.fresh(READ).is_err());
+impl<T: Clone> fmt::Debug for Kept<T> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Kept").field("keep_for", &self.keep_for).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests;

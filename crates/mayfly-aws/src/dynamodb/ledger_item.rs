@@ -3,7 +3,7 @@
 use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::Timestamp;
 use mayfly_core::ids::{JobKey, JobName, ProjectId, ProjectPath, RunnerId, SecretName};
-use mayfly_core::launch::{Claim, Holder, LaunchRequest, LaunchStep};
+use mayfly_core::launch::{Claim, Holder, LaunchRequest, LaunchStep, RefProtection};
 use mayfly_core::ledger::{Ended, LedgerRecord, LedgerState, RunnerRecord, Transition};
 use mayfly_core::mapping::{Executor, RunnerSettings, Target};
 use mayfly_core::runner_name::RunnerName;
@@ -69,6 +69,8 @@ struct RequestItem {
     mapping: String,
     tags: TagSet,
     project: ProjectId,
+    #[serde(default)]
+    protection: RefProtection,
     steps: Vec<LaunchStep>,
 }
 
@@ -193,6 +195,7 @@ impl ClaimItem {
                 mapping: claim.request.mapping.clone(),
                 tags: claim.request.tags.clone(),
                 project: claim.request.project,
+                protection: claim.request.protection,
                 steps: claim.request.steps.clone(),
             },
             registered: claim.registered,
@@ -222,6 +225,7 @@ impl From<ClaimItem> for Claim {
                 mapping: item.request.mapping,
                 tags: item.request.tags,
                 project: item.request.project,
+                protection: item.request.protection,
                 steps: item.request.steps,
             },
             registered: item.registered,

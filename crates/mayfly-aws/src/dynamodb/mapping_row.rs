@@ -9,41 +9,30 @@ use mayfly_core::mapping::{
 use super::attributes::{Item, text};
 use super::{PARTITION_KEY, SORT_KEY};
 
-/// One row, with as much of its key as can be read even if the rest cannot.
-#[derive(Debug, Clone)]
-pub(super) struct Row {
-    pub(super) partition_key: String,
-    key: Option<MappingKey>,
-    stored: StoredMapping,
+/// Reads an item. What is wrong with it is said in the row and is no error: it must not hide the others.
+pub(super) fn read_row(item: &Item) -> StoredMapping {
+    let partition_key = key_text(item, PARTITION_KEY);
+    let sort_key = key_text(item, SORT_KEY);
+    let unreadable =
+        |key, reason| StoredMapping::Unreadable { key, row: format!("{partition_key} {sort_key}"), reason };
+    match MappingKey::parse(&partition_key, &sort_key) {
+        Ok(key) => match read_mapping(&key, item) {
+            Ok(mapping) => StoredMapping::Readable(mapping),
+            Err(reason) => unreadable(Some(key), reason),
+        },
+        Err(error) => unreadable(None, error.to_string()),
+    }
 }
 
-impl Row {
-    /// Reads an item. What is wrong with it is said in the row and is no error: it must not hide the others.
-    pub(super) fn read(item: &Item) -> Self {
-        let partition_key = key_text(item, PARTITION_KEY);
-        let sort_key = key_text(item, SORT_KEY);
-        let key = MappingKey::parse(&partition_key, &sort_key);
-        let mapping = match &key {
-            Ok(key) => read_mapping(key, item),
-            Err(error) => Err(error.to_string()),
-        };
-        let stored = match mapping {
-            Ok(mapping) => StoredMapping::Readable(mapping),
-            Err(reason) => StoredMapping::Unreadable { row: format!("{partition_key} {sort_key}"), reason },
-        };
-        Self { partition_key, key: key.ok(), stored }
-    }
-
-    /// False only if the row's key says that it is not for this job.
-    pub(super) fn may_be_for(&self, project: Option<&ProjectPath>, job: &JobName) -> bool {
-        self.key.as_ref().is_none_or(|key| {
-            key.pattern.matches(job) && key.project.as_ref().is_none_or(|path| Some(path) == project)
-        })
-    }
-
-    pub(super) fn into_stored(self) -> StoredMapping {
-        self.stored
-    }
+/// False only if the row's key says that it is not for this job.
+pub(super) fn may_be_for(row: &StoredMapping, project: Option<&ProjectPath>, job: &JobName) -> bool {
+    let key = match row {
+        StoredMapping::Readable(mapping) => Some(&mapping.key),
+        StoredMapping::Unreadable { key, .. } => key.as_ref(),
+    };
+    key.is_none_or(|key| {
+        key.pattern.matches(job) && key.project.as_ref().is_none_or(|path| Some(path) == project)
+    })
 }
 
 /// The item of a mapping. Settings that are the default are left out, so that a row says only what is special.
@@ -114,8 +103,8 @@ fn read_target(item: &Item) -> Result<Target, String> {
         read(item, "type", "`LAMBDA`, `EC2` or `LOCAL`", |value| TargetType::parse(as_text(value)?))?;
     match target.ok_or("attribute `type` is missing")? {
         TargetType::Lambda => {
-            let arn = read(item, "arn", "the ARN of a function", |value| {
-                as_text(value).filter(|arn| !arn.is_empty()).map(str::to_owned)
+            let arn = read(item, "arn", "the ARN of a Lambda function", |value| {
+                as_text(value).filter(|arn| is_function_arn(arn)).map(str::to_owned)
             })?;
             Ok(Target::Lambda { arn: arn.ok_or("attribute `arn` is missing, which `LAMBDA` needs")? })
         }
@@ -141,6 +130,31 @@ fn read<T>(
 
 fn as_text(value: &AttributeValue) -> Option<&str> {
     value.as_s().ok().map(String::as_str)
+}
+
+/// `arn:<partition>:lambda:<region>:<12 digits>:function:<name>`, with an alias or a version at the end or without.
+/// Names and aliases are of letters, digits, `-` and `_`; `$LATEST` is a version (AWS's Lambda API reference, Invoke).
+fn is_function_arn(text: &str) -> bool {
+    let is_word = |part: &str| {
+        !part.is_empty()
+            && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
+    };
+    let parts: Vec<&str> = text.split(':').collect();
+    let (["arn", partition, "lambda", region, account, "function", name], qualifier) =
+        parts.split_at(parts.len().min(7))
+    else {
+        return false;
+    };
+    is_word(partition)
+        && is_word(region)
+        && account.len() == 12
+        && account.bytes().all(|byte| byte.is_ascii_digit())
+        && is_word(name)
+        && match qualifier {
+            [] => true,
+            [qualifier] => *qualifier == "$LATEST" || is_word(qualifier),
+            _ => false,
+        }
 }
 
 fn as_executor(value: &AttributeValue) -> Option<Executor> {

@@ -92,7 +92,10 @@ async fn a_row_that_cannot_be_read_hides_no_other_and_is_told_only_to_the_jobs_i
         .into_iter()
         .filter_map(|row| match row {
             StoredMapping::Readable(_) => None,
-            StoredMapping::Unreadable { row, reason } => Some(format!("{row}: {reason}")),
+            StoredMapping::Unreadable { key, row, reason } => {
+                assert!(key.is_none_or(|key| key.to_string() == row));
+                Some(format!("{row}: {reason}"))
+            }
         })
         .collect();
     unreadable.sort();

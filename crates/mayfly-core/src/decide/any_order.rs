@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::event::{EventRunner, JobEvent};
 use crate::ids::{JobId, RunnerId};
-use crate::launch::{ClientToken, Holder};
+use crate::launch::{ClientToken, Holder, RefProtection};
 use crate::ledger::{LedgerRecord, LedgerState};
 use crate::mapping::{RunnerSettings, Target};
 use crate::ports::LaunchOutcome;
@@ -136,6 +136,7 @@ impl World {
             gitlab: &GitlabView::Unknown,
             resolution: &resolution,
             room: Room::Free,
+            protection: RefProtection::Unknown,
             holder: &Holder("test".to_owned()),
             policy: &LaunchPolicy::default(),
         });

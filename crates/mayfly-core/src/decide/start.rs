@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::event::JobEvent;
 use crate::ids::JobKey;
-use crate::launch::{Claim, Holder, LaunchRequest, LaunchStep};
+use crate::launch::{Claim, Holder, LaunchRequest, LaunchStep, RefProtection};
 use crate::ledger::{LedgerRecord, LedgerState};
 use crate::mapping::{RunnerSettings, Target};
 use crate::ports::JobView;
@@ -37,6 +37,8 @@ pub struct StartInput<'a> {
     pub resolution: &'a Resolution,
     /// Whether the backend of that target can start one more.
     pub room: Room,
+    /// Whether the job's branch or tag is protected.
+    pub protection: RefProtection,
     /// Who decides.
     pub holder: &'a Holder,
     /// How long things last.
@@ -182,8 +184,9 @@ pub fn decide_start(input: &StartInput<'_>) -> StartDecision {
         return StartDecision { record: Some(record), action: StartAction::Launch(Launch::Again) };
     }
     record.explanation = Some(input.resolution.explanation.to_string());
-    let Some((target, settings, mapping, tags)) = chosen(&input.resolution.choice) else {
-        return refuse(record, LedgerState::Ignored, Refusal::NotOurs, input.now);
+    let Chosen { target, settings, mapping, tags } = match chosen(&input.resolution.choice) {
+        Ok(chosen) => chosen,
+        Err((state, refusal)) => return refuse(record, state, refusal, input.now),
     };
     match input.room {
         Room::NoBackend => {
@@ -206,6 +209,7 @@ pub fn decide_start(input: &StartInput<'_>) -> StartDecision {
                 mapping,
                 tags: known_tags(input.gitlab).cloned().unwrap_or(tags),
                 project: input.event.key.project,
+                protection: input.protection,
                 steps: LaunchStep::plan_for(target),
             };
             claim(record, request, input)
@@ -213,15 +217,35 @@ pub fn decide_start(input: &StartInput<'_>) -> StartDecision {
     }
 }
 
-fn chosen(choice: &Choice) -> Option<(&Target, &RunnerSettings, String, TagSet)> {
+struct Chosen<'a> {
+    target: &'a Target,
+    settings: &'a RunnerSettings,
+    mapping: String,
+    tags: TagSet,
+}
+
+/// What a choice says of the runner, or why there is none and where that leaves the job.
+fn chosen(choice: &Choice) -> Result<Chosen<'_>, (LedgerState, Refusal)> {
     match choice {
-        Choice::Mapping(mapping) => {
-            Some((&mapping.target, &mapping.settings, mapping.key.to_string(), mapping.key.tags.clone()))
+        Choice::Mapping(mapping) => Ok(Chosen {
+            target: &mapping.target,
+            settings: &mapping.settings,
+            mapping: mapping.key.to_string(),
+            tags: mapping.key.tags.clone(),
+        }),
+        Choice::Default(default) => Ok(Chosen {
+            target: &default.target,
+            settings: &default.settings,
+            mapping: "default".to_owned(),
+            tags: TagSet::default(),
+        }),
+        Choice::Broken { row, reason } => {
+            let reason = format!(
+                "mapping row `{row}` cannot be used: {reason}; mend it, then retry the job in GitLab"
+            );
+            Err((LedgerState::Parked, Refusal::GivenUp(reason)))
         }
-        Choice::Default(default) => {
-            Some((&default.target, &default.settings, "default".to_owned(), TagSet::default()))
-        }
-        Choice::NotOurs => None,
+        Choice::NotOurs => Err((LedgerState::Ignored, Refusal::NotOurs)),
     }
 }
 

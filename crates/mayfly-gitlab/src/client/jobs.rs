@@ -2,9 +2,10 @@
 
 use mayfly_core::error::PortError;
 use mayfly_core::ids::{JobId, JobName, PipelineId, ProjectId};
-use mayfly_core::ports::JobView;
+use mayfly_core::ports::{GitRef, JobView};
 use mayfly_core::status::JobStatus;
 use mayfly_core::tags::TagSet;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::StatusCode;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -37,6 +38,15 @@ struct JobAnswer {
     status: String,
     #[serde(default)]
     tag_list: Vec<String>,
+    #[serde(rename = "ref")]
+    ref_name: Option<String>,
+    #[serde(default)]
+    tag: bool,
+}
+
+#[derive(Deserialize)]
+struct RefAnswer {
+    protected: bool,
 }
 
 #[derive(Deserialize)]
@@ -71,7 +81,31 @@ impl GitlabClient {
             status: JobStatus::parse(&job.status),
             status_word: job.status,
             tags: job.tag_list.into_iter().collect(),
+            git_ref: job.ref_name.map(|name| GitRef { name, is_tag: job.tag }),
         }))
+    }
+
+    /// Whether a branch or tag is protected. One that is gone is not, and neither is a merge request's. Scope `read_api`.
+    pub async fn is_protected(&self, project: ProjectId, git_ref: &GitRef) -> Result<bool, PortError> {
+        let GitRef { name, is_tag } = git_ref;
+        if name.starts_with("refs/") {
+            // `refs/merge-requests/…`: no branch, so nothing that could be protected.
+            return Ok(false);
+        }
+        let kind = if *is_tag { "tag" } else { "branch" };
+        let plural = if *is_tag { "tags" } else { "branches" };
+        let path_part = utf8_percent_encode(name, NON_ALPHANUMERIC);
+        let call = Call::get(
+            format!("GitLab: get {kind} `{name}` of project {project}"),
+            format!("/projects/{project}/repository/{plural}/{path_part}"),
+            READ_SCOPE,
+        )
+        .accept(&[StatusCode::NOT_FOUND]);
+        let answer = self.send(&call).await?;
+        if answer.status == StatusCode::NOT_FOUND {
+            return Ok(false);
+        }
+        Ok(answer.decode::<RefAnswer>(&call.operation)?.protected)
     }
 
     /// All jobs of a project that wait for a runner, the oldest first. Scope `read_api`.

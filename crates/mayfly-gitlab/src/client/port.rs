@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use mayfly_core::error::PortError;
 use mayfly_core::ids::{JobId, ProjectId, RunnerId};
-use mayfly_core::ports::{Gitlab, JobView, NewRunner, RegisteredRunner};
+use mayfly_core::ports::{GitRef, Gitlab, JobView, NewRunner, RegisteredRunner};
 use secrecy::SecretString;
 
 use super::GitlabClient;
@@ -12,6 +12,10 @@ use super::GitlabClient;
 impl Gitlab for GitlabClient {
     async fn job(&self, project: ProjectId, job: JobId) -> Result<Option<JobView>, PortError> {
         Self::job(self, project, job).await
+    }
+
+    async fn is_protected(&self, project: ProjectId, git_ref: &GitRef) -> Result<bool, PortError> {
+        Self::is_protected(self, project, git_ref).await
     }
 
     async fn create_runner(&self, runner: &NewRunner) -> Result<RegisteredRunner, PortError> {

@@ -2,7 +2,7 @@
 
 use mayfly_core::error::{Chain, Retry};
 use mayfly_core::ids::{JobId, PipelineId, ProjectId, RunnerId};
-use mayfly_core::ports::{Gitlab, NewRunner};
+use mayfly_core::ports::{GitRef, Gitlab, NewRunner};
 use mayfly_core::status::JobStatus;
 use mayfly_core::tags::TagSet;
 use serde_json::{Value, json};
@@ -52,12 +52,14 @@ mod requests {
 
     #[tokio::test]
     async fn a_job_is_asked_for_with_the_api_token_and_our_name() {
-        let job =
-            json!({"id": 7, "status": "pending", "tag_list": ["docker runner", "linux"], "runner": null});
+        let job = json!({
+            "id": 7, "status": "pending", "tag_list": ["docker runner", "linux"], "runner": null, "ref": "v1", "tag": true,
+        });
         let (server, client) = scripted([Reply::json(200, &job)]).await;
         let view = client.job(PROJECT, JobId(7)).await.unwrap().unwrap();
         assert_eq!(view.status, Some(JobStatus::Pending));
         assert_eq!(view.tags, ["linux", "docker runner"].into_iter().collect::<TagSet>());
+        assert_eq!(view.git_ref, Some(GitRef { name: "v1".to_owned(), is_tag: true }));
         let seen = server.seen().remove(0);
         assert_eq!(seen.line, "GET /api/v4/projects/380/jobs/7");
         assert_eq!(seen.header("private-token"), Some(API_TOKEN));
@@ -76,6 +78,41 @@ mod requests {
     async fn a_job_that_is_not_there_is_none() {
         let (_server, client) = scripted([Reply::json(404, &json!({"message": "404 Not found"}))]).await;
         assert_eq!(client.job(PROJECT, JobId(7)).await.unwrap(), None);
+    }
+
+    #[tokio::test]
+    async fn a_branch_or_tag_is_protected_if_gitlab_says_so_and_is_there() {
+        for (name, is_tag, reply, line, expected) in [
+            (
+                "feature/ä",
+                false,
+                Reply::json(200, &json!({"protected": false})),
+                "branches/feature%2F%C3%A4",
+                false,
+            ),
+            ("main", false, Reply::json(200, &json!({"protected": true})), "branches/main", true),
+            ("v1.0", true, Reply::json(200, &json!({"protected": true})), "tags/v1%2E0", true),
+            (
+                "gone",
+                false,
+                Reply::json(404, &json!({"message": "404 Branch Not Found"})),
+                "branches/gone",
+                false,
+            ),
+        ] {
+            let (server, client) = scripted([reply]).await;
+            let git_ref = GitRef { name: name.to_owned(), is_tag };
+            assert_eq!(client.is_protected(PROJECT, &git_ref).await.unwrap(), expected, "{name}");
+            assert_eq!(server.lines(), [format!("GET /api/v4/projects/380/repository/{line}")]);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_merge_request_is_not_protected_and_gitlab_is_not_asked() {
+        let (server, client) = scripted([]).await;
+        let git_ref = GitRef { name: "refs/merge-requests/1/head".to_owned(), is_tag: false };
+        assert!(!client.is_protected(PROJECT, &git_ref).await.unwrap());
+        assert!(server.lines().is_empty());
     }
 
     #[tokio::test]

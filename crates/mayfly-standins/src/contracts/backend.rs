@@ -3,7 +3,7 @@
 
 use mayfly_core::assignment::{Assignment, RegistrationEnd};
 use mayfly_core::ids::{JobKey, ProjectId};
-use mayfly_core::launch::{ClientToken, LaunchRequest, LaunchStep};
+use mayfly_core::launch::{ClientToken, LaunchRequest, LaunchStep, RefProtection};
 use mayfly_core::mapping::{RunnerSettings, Target};
 use mayfly_core::ports::{Backend, LaunchOrder, LaunchOutcome};
 use mayfly_core::runner_name::RunnerName;
@@ -67,6 +67,7 @@ fn order(job: u64, target: &Target, gitlab_url: &Url) -> LaunchOrder {
         mapping: "default".to_owned(),
         tags: TagSet::default(),
         project: ProjectId(1),
+        protection: RefProtection::Unknown,
         steps: LaunchStep::plan_for(target),
     };
     let assignment = Assignment {

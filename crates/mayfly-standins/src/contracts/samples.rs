@@ -4,7 +4,7 @@
 use jiff::{SignedDuration, Timestamp};
 use mayfly_core::event::JobEvent;
 use mayfly_core::ids::{ProjectId, RunnerId};
-use mayfly_core::launch::{Claim, Holder, LaunchRequest, LaunchStep};
+use mayfly_core::launch::{Claim, Holder, LaunchRequest, LaunchStep, RefProtection};
 use mayfly_core::ledger::{Ended, LedgerRecord, LedgerState, RunnerRecord};
 use mayfly_core::mapping::{Executor, RunnerSettings, Target};
 use mayfly_core::status::JobStatus;
@@ -97,6 +97,7 @@ fn full_claim() -> Claim {
             mapping: "job#build tags#docker#linux".to_owned(),
             tags: ["linux", "docker", "🚀"].into_iter().collect(),
             project: ProjectId(380),
+            protection: RefProtection::Protected,
             steps: vec![LaunchStep::Ec2Spot, LaunchStep::Ec2OnDemand, LaunchStep::Lambda, LaunchStep::Local],
         },
         registered: Some(RunnerId(7)),

@@ -14,6 +14,7 @@ use mayfly_core::runner_name::RunnerName;
 /// Remembers what was started and stopped. Answers may be set in advance.
 #[derive(Debug)]
 pub struct MemoryBackend {
+    target_type: TargetType,
     capacity: usize,
     state: Mutex<State>,
 }
@@ -27,9 +28,14 @@ struct State {
 }
 
 impl MemoryBackend {
-    /// A backend with room for so many runners.
+    /// A backend `LOCAL` with room for so many runners.
     pub fn with_capacity(capacity: usize) -> Self {
-        Self { capacity, state: Mutex::default() }
+        Self::of_type(TargetType::Local, capacity)
+    }
+
+    /// A backend of this type with room for so many runners.
+    pub fn of_type(target_type: TargetType, capacity: usize) -> Self {
+        Self { target_type, capacity, state: Mutex::default() }
     }
 
     /// The next launch gets this answer, and starts something or not.
@@ -60,7 +66,7 @@ impl MemoryBackend {
 #[async_trait]
 impl Backend for MemoryBackend {
     fn target_type(&self) -> TargetType {
-        TargetType::Local
+        self.target_type
     }
 
     async fn room(&self) -> Result<usize, PortError> {

@@ -80,7 +80,7 @@ fn job_part(body: &mut Map<String, Value>, job: &Job, pipeline: &Pipeline) {
     let now = now();
     let fields = json!({
         "object_kind": "build",
-        "ref": "main",
+        "ref": job.spec.git_ref,
         "tag": false,
         "before_sha": "0000000000000000000000000000000000000000",
         "sha": pipeline.sha,

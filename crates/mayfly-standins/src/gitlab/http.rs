@@ -89,6 +89,7 @@ pub(super) fn router(shared: Arc<Shared>) -> Router {
         .route("/projects/{project}/runners", post(rest_runners::enable))
         .route("/projects/{project}/hooks", get(rest_hooks::list).post(rest_hooks::create))
         .route("/projects/{project}/hooks/{hook}", delete(rest_hooks::delete))
+        .route("/projects/{project}/repository/branches/{branch}", get(rest_jobs::branch))
         .route("/projects/{project}/jobs", get(rest_jobs::list))
         .route("/projects/{project}/jobs/{job}", get(rest_jobs::show))
         .route("/projects/{project}/jobs/{job}/trace", get(rest_jobs::log))

@@ -71,6 +71,8 @@ pub struct JobSpec {
     pub variables: BTreeMap<String, String>,
     /// True if it waits for a person (`when: manual`).
     pub manual: bool,
+    /// The branch it runs for, or `refs/merge-requests/…`. The branch `main` is protected, as GitLab's default branch is.
+    pub git_ref: String,
 }
 
 impl JobSpec {
@@ -83,7 +85,15 @@ impl JobSpec {
             timeout: Duration::from_hours(1),
             variables: BTreeMap::new(),
             manual: false,
+            git_ref: "main".to_owned(),
         }
+    }
+
+    /// The same job for this branch.
+    #[must_use]
+    pub fn git_ref(mut self, git_ref: impl Into<String>) -> Self {
+        self.git_ref = git_ref.into();
+        self
     }
 
     /// The same job with these tags.

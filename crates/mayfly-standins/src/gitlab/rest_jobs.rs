@@ -77,6 +77,24 @@ pub(super) async fn log(
     })
 }
 
+/// `GET /projects/:id/repository/branches/:branch`: a branch is there as soon as a job runs for it.
+pub(super) async fn branch(
+    Extract(shared): Extract<Arc<Shared>>,
+    Path((project, branch)): Path<(String, String)>,
+    headers: HeaderMap,
+) -> Answer {
+    shared.read(|state| {
+        authorize(state, &headers, &["read_api"])?;
+        let project = find_project(state, &project)?;
+        let is_there = |job: &Job| job.project == project.id && job.spec.git_ref == branch;
+        if !state.jobs.values().any(is_there) {
+            return Err(Refusal::not_found("Branch "));
+        }
+        let answer = json!({ "name": branch, "default": branch == "main", "protected": branch == "main" });
+        Ok(Json(answer).into_response())
+    })
+}
+
 /// `POST /projects/:id/jobs/:job_id/{cancel,retry,play}`.
 pub(super) async fn act(
     Extract(shared): Extract<Arc<Shared>>,
@@ -128,7 +146,7 @@ fn job_json(state: &State, project: &Project, job: &Job) -> Value {
         "name": job.spec.name,
         "stage": "test",
         "status": job.status.as_str(),
-        "ref": "main",
+        "ref": job.spec.git_ref,
         "tag": false,
         "tag_list": job.spec.tags,
         "allow_failure": false,

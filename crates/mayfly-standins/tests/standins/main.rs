@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod jobs;
 #[cfg(test)]
+mod lambda_runtime;
+#[cfg(test)]
 mod leaving;
 #[cfg(test)]
 mod protocol;

@@ -81,6 +81,17 @@ fn every_state_and_rank_is_read_back() {
 }
 
 #[test]
+fn an_item_from_before_protection_was_known_is_read() {
+    let mut record = full_record(KEY, RUNNER);
+    let mut item = to_item(&record).unwrap();
+    let Some(AttributeValue::M(claim)) = item.get_mut("claim") else { unreachable!("a claim") };
+    let Some(AttributeValue::M(request)) = claim.get_mut("request") else { unreachable!("a request") };
+    assert!(request.remove("protection").is_some());
+    record.claim.as_mut().unwrap().request.protection = RefProtection::Unknown;
+    assert_eq!(to_record(item).unwrap(), as_stored(&record));
+}
+
+#[test]
 fn an_expiry_is_kept_in_whole_seconds() {
     let mut record = new_record(KEY, "build");
     record.expires_at = NOW + SignedDuration::from_millis(1_999);

@@ -5,13 +5,14 @@ use super::*;
 const ARN: &str = "arn:aws:lambda:eu-central-1:123456789012:function:shell";
 
 /// Reads a row for job `build` with these attributes besides its key.
-fn read_row(attributes: &[(&str, AttributeValue)]) -> Result<Mapping, String> {
+fn read_with(attributes: &[(&str, AttributeValue)]) -> Result<Mapping, String> {
     let mut item = key_of(&MappingKey::parse("job#build", "tags#").unwrap());
     item.extend(attributes.iter().map(|(name, value)| ((*name).to_owned(), value.clone())));
-    match Row::read(&item).into_stored() {
+    match read_row(&item) {
         StoredMapping::Readable(mapping) => Ok(mapping),
-        StoredMapping::Unreadable { row, reason } => {
+        StoredMapping::Unreadable { key, row, reason } => {
             assert_eq!(row, "job#build tags#");
+            assert_eq!(key.unwrap().to_string(), row, "what is wrong is not the key");
             Err(reason)
         }
     }
@@ -24,7 +25,7 @@ fn number(digits: &str) -> AttributeValue {
 #[test]
 fn any_mapping_is_read_back() {
     for mapping in mapping_rows() {
-        let read = Row::read(&to_item(&mapping)).into_stored();
+        let read = read_row(&to_item(&mapping));
         assert_eq!(read, StoredMapping::Readable(mapping));
     }
 }
@@ -52,7 +53,7 @@ fn settings_are_read_in_every_form_a_console_writes() {
     let check = |attribute, value, expected: fn(&mut RunnerSettings)| {
         let mut settings = RunnerSettings::default();
         expected(&mut settings);
-        let mapping = read_row(&[("type", text("EC2")), (attribute, value)]).unwrap();
+        let mapping = read_with(&[("type", text("EC2")), (attribute, value)]).unwrap();
         assert_eq!(mapping.settings, settings, "{attribute}");
     };
     check("executor", text("docker"), |settings| settings.executor = Executor::Docker);
@@ -78,10 +79,10 @@ fn settings_are_read_in_every_form_a_console_writes() {
 #[test]
 fn targets_are_read() {
     let lambda = [("type", text("LAMBDA")), ("arn", text(ARN))];
-    assert_eq!(read_row(&lambda).unwrap().target, Target::Lambda { arn: ARN.to_owned() });
-    assert_eq!(read_row(&[("type", text("LOCAL"))]).unwrap().target, Target::Local);
+    assert_eq!(read_with(&lambda).unwrap().target, Target::Lambda { arn: ARN.to_owned() });
+    assert_eq!(read_with(&[("type", text("LOCAL"))]).unwrap().target, Target::Local);
     let ec2 = [("type", text("EC2")), ("arn", number("1"))];
-    assert_eq!(read_row(&ec2).unwrap().target, Target::Ec2, "EC2 needs no ARN, whatever is there");
+    assert_eq!(read_with(&ec2).unwrap().target, Target::Ec2, "EC2 needs no ARN, whatever is there");
 }
 
 #[test]
@@ -105,13 +106,42 @@ fn what_cannot_be_read_is_named_without_its_value() {
         ("pass_env", text("PATH"), env),
         ("pass_env", AttributeValue::L(vec![number("1")]), env),
     ] {
-        let read = read_row(&[("type", text("EC2")), (attribute, value)]);
+        let read = read_with(&[("type", text("EC2")), (attribute, value)]);
         assert_eq!(read, Err(reason.to_owned()));
     }
-    for arn in [None, Some(text("")), Some(number("1"))] {
+    for (arn, reason) in [
+        (None, "attribute `arn` is missing, which `LAMBDA` needs"),
+        (Some(text("")), "attribute `arn` is not the ARN of a Lambda function"),
+        (Some(number("1")), "attribute `arn` is not the ARN of a Lambda function"),
+    ] {
         let mut row = vec![("type", text("LAMBDA"))];
         row.extend(arn.map(|arn| ("arn", arn)));
-        assert!(read_row(&row).unwrap_err().starts_with("attribute `arn` is "));
+        assert_eq!(read_with(&row).unwrap_err(), reason);
+    }
+}
+
+#[test]
+fn what_invoke_takes_as_an_arn_is_one() {
+    for (arn, is_one) in [
+        (ARN, true),
+        ("arn:aws-us-gov:lambda:us-gov-west-1:123456789012:function:a_b-C9", true),
+        ("arn:aws:lambda:eu-central-1:123456789012:function:shell:live", true),
+        ("arn:aws:lambda:eu-central-1:123456789012:function:shell:12", true),
+        ("arn:aws:lambda:eu-central-1:123456789012:function:shell:$LATEST", true),
+        ("shell", false),
+        ("arn:aws:lambda:eu-central-1:123456789012:function", false),
+        ("arn:aws:lambda:eu-central-1:123456789012:function:", false),
+        ("arn:aws:lambda:eu-central-1:123456789012:function:shell:", false),
+        ("arn:aws:lambda:eu-central-1:123456789012:function:shell:live:2", false),
+        ("arn:aws:lambda:eu-central-1:123456789012:function:shell runner", false),
+        ("arn:aws:lambda:eu-central-1:123456789012:layer:shell", false),
+        ("arn:aws:lambda:eu-central-1:12345678901:function:shell", false),
+        ("arn:aws:lambda:eu-central-1:12345678901x:function:shell", false),
+        ("arn:aws:lambda::123456789012:function:shell", false),
+        ("arn:aws:states:eu-central-1:123456789012:function:shell", false),
+        (" arn:aws:lambda:eu-central-1:123456789012:function:shell", false),
+    ] {
+        assert_eq!(is_function_arn(arn), is_one, "{arn}");
     }
 }
 
@@ -119,11 +149,11 @@ fn what_cannot_be_read_is_named_without_its_value() {
 fn a_row_without_a_readable_key_may_be_for_any_job() {
     let job = "build".parse().unwrap();
     let row = |pk: &str, sk: &str| {
-        Row::read(&Item::from([("pk".to_owned(), text(pk)), ("sk".to_owned(), text(sk))]))
+        read_row(&Item::from([("pk".to_owned(), text(pk)), ("sk".to_owned(), text(sk))]))
     };
-    assert!(row("job#b*", "tags#").may_be_for(None, &job));
-    assert!(!row("job#c*", "tags#").may_be_for(None, &job));
-    assert!(!row("project#g/a#job#b*", "tags#").may_be_for(None, &job));
-    assert!(row("project#g/a#job#b*", "tags#").may_be_for(Some(&"g/a".parse().unwrap()), &job));
-    assert!(row("jobs/b*", "tags#").may_be_for(None, &job));
+    assert!(may_be_for(&row("job#b*", "tags#"), None, &job));
+    assert!(!may_be_for(&row("job#c*", "tags#"), None, &job));
+    assert!(!may_be_for(&row("project#g/a#job#b*", "tags#"), None, &job));
+    assert!(may_be_for(&row("project#g/a#job#b*", "tags#"), Some(&"g/a".parse().unwrap()), &job));
+    assert!(may_be_for(&row("jobs/b*", "tags#"), None, &job));
 }

@@ -1,0 +1,183 @@
+//! A stand-in for the AWS services that Mayfly's functions call, on loopback: Parameter Store, EventBridge, SQS and Lambda as
+//! far as the functions use them, and DynamoDB passed on to an embedded one. It remembers and counts what it was asked.
+//!
+//! It checks no signatures and no rights: that is what the end-to-end tests with the emulator are for.
+
+mod services;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::io;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::http::{HeaderMap, Method, Uri};
+use axum::response::Response;
+use serde_json::Value;
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+use url::Url;
+
+/// One answer made up in advance.
+#[derive(Debug, Clone)]
+pub struct Reply {
+    /// The HTTP status code.
+    pub status: u16,
+    /// The body.
+    pub body: Value,
+}
+
+impl Reply {
+    /// An error of a service, such as `ThrottlingException`.
+    pub fn error(status: u16, code: &str) -> Self {
+        let message = format!("{code}, as the test wants");
+        Self { status, body: serde_json::json!({ "__type": code, "Type": code, "message": message }) }
+    }
+}
+
+/// One accepted `Invoke`.
+#[derive(Debug, Clone)]
+pub struct Invocation {
+    /// The function's name or ARN, as it was asked for.
+    pub function: String,
+    /// `Event` for an asynchronous one.
+    pub invocation_type: String,
+    /// The tenant, if one was named.
+    pub tenant: Option<String>,
+    /// The payload.
+    pub payload: Value,
+}
+
+/// One message sent to a queue.
+#[derive(Debug, Clone)]
+pub struct Message {
+    /// The queue's address.
+    pub queue: String,
+    /// The message.
+    pub body: Value,
+    /// How long it stays invisible, in seconds.
+    pub delay_seconds: u64,
+}
+
+#[derive(Debug, Default)]
+struct Known {
+    parameters: BTreeMap<String, String>,
+    knows_functions: bool,
+    events: Vec<Value>,
+    invocations: Vec<Invocation>,
+    messages: Vec<Message>,
+    /// Every call, such as `PutEvents`, in order.
+    calls: Vec<String>,
+    replies: BTreeMap<String, VecDeque<Reply>>,
+    bodies: Vec<String>,
+}
+
+struct Shared {
+    known: Mutex<Known>,
+    dynamodb: Option<Url>,
+    http: reqwest::Client,
+}
+
+/// A running stand-in. It ends when it is dropped.
+pub struct StandinAws {
+    url: Url,
+    shared: Arc<Shared>,
+    server: JoinHandle<io::Result<()>>,
+}
+
+impl StandinAws {
+    /// Starts one. Calls to DynamoDB are passed on to `dynamodb`; without it they fail.
+    pub async fn start(dynamodb: Option<Url>) -> io::Result<Self> {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
+        let url = Url::parse(&format!("http://{}", listener.local_addr()?)).map_err(io::Error::other)?;
+        let known = Mutex::new(Known { knows_functions: true, ..Known::default() });
+        // Its provider is installed by whoever makes a client first.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let http = reqwest::Client::builder().build().map_err(io::Error::other)?;
+        let shared = Arc::new(Shared { known, dynamodb, http });
+        let router = Router::new().fallback(answer).with_state(Arc::clone(&shared));
+        let server = tokio::spawn(async move { axum::serve(listener, router).await });
+        Ok(Self { url, shared, server })
+    }
+
+    /// Its address, for `AWS_ENDPOINT_URL`.
+    pub fn url(&self) -> &Url {
+        &self.url
+    }
+
+    /// Sets a parameter.
+    pub fn put_parameter(&self, name: &str, value: &str) {
+        self.known().parameters.insert(name.to_owned(), value.to_owned());
+    }
+
+    /// Removes a parameter.
+    pub fn delete_parameter(&self, name: &str) {
+        self.known().parameters.remove(name);
+    }
+
+    /// From now on no function is known.
+    pub fn forget_functions(&self) {
+        self.known().knows_functions = false;
+    }
+
+    /// The next call of this operation, such as `PutEvents`, gets this answer and does nothing. Several wait in line.
+    pub fn answer_next(&self, operation: &str, reply: Reply) {
+        self.known().replies.entry(operation.to_owned()).or_default().push_back(reply);
+    }
+
+    /// The entries that were put on a bus.
+    pub fn events(&self) -> Vec<Value> {
+        self.known().events.clone()
+    }
+
+    /// The invocations that were accepted.
+    pub fn invocations(&self) -> Vec<Invocation> {
+        self.known().invocations.clone()
+    }
+
+    /// The messages that were sent.
+    pub fn messages(&self) -> Vec<Message> {
+        self.known().messages.clone()
+    }
+
+    /// Every call since the start or since [`forget_calls`](Self::forget_calls), such as `PutItem`, in order.
+    pub fn calls(&self) -> Vec<String> {
+        self.known().calls.clone()
+    }
+
+    /// Counts from now on.
+    pub fn forget_calls(&self) {
+        self.known().calls.clear();
+    }
+
+    /// The bodies of all requests, to look for what must not be in them.
+    pub fn bodies(&self) -> Vec<String> {
+        self.known().bodies.clone()
+    }
+
+    fn known(&self) -> MutexGuard<'_, Known> {
+        lock(&self.shared.known)
+    }
+}
+
+impl Drop for StandinAws {
+    fn drop(&mut self) {
+        self.server.abort();
+    }
+}
+
+fn lock(known: &Mutex<Known>) -> MutexGuard<'_, Known> {
+    // Every change is whole, so what a panicking test leaves behind is usable.
+    known.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+async fn answer(
+    State(shared): State<Arc<Shared>>,
+    method: Method,
+    uri: Uri,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    services::answer(&shared, &services::Request { method, uri, headers, body }).await
+}
