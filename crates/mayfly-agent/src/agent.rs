@@ -9,6 +9,7 @@ use mayfly_core::assignment::Assignment;
 use mayfly_core::clock::Clock;
 use mayfly_core::decide::{RunnerEnd, RunnerOutcome};
 use mayfly_core::error::Chain;
+use mayfly_core::mapping::Executor;
 use nix::sys::signal::Signal;
 use secrecy::ExposeSecret;
 use tokio::sync::watch;
@@ -17,12 +18,13 @@ use tokio::time::timeout;
 
 use crate::environment::runner_environment;
 use crate::folder::PrivateFolder;
-use crate::leftovers::{Family, adopt_orphans, kill_leftovers};
+use crate::last_words::{LastWords, say};
+use crate::leftovers::{Family, adopt_orphans, kill_all_but, kill_leftovers};
 use crate::log_line::LogLine;
 use crate::registration::Registration;
 use crate::runner_process::{RunnerNews, RunnerOrder, RunnerProcess, StartError};
-use crate::settings::{AgentConfig, AgentTimings, StopRequest};
-use crate::supervise::{Action, Event, Plan, Supervisor, TokenCheck};
+use crate::settings::{AgentConfig, AgentTimings, StopRequest, TimeLimit};
+use crate::supervise::{Action, Event, Plan, Reason, Supervisor, TokenCheck};
 
 /// The agent looks at the clock at least this often: a sleep does not notice that the machine slept, or that its clock
 /// was set.
@@ -30,6 +32,9 @@ const LONGEST_NAP: Duration = Duration::from_secs(10);
 
 /// How long the rest of the log is read after the runner's end, in case somebody unknown still holds it open.
 const REST_OF_LOG: Duration = Duration::from_secs(1);
+
+/// How long the killed processes of a job may take to be gone before the agent goes on.
+const KILLED_JOB: Duration = Duration::from_millis(500);
 
 /// Which processes below this one are the runner's.
 #[derive(Debug, Clone, Copy)]
@@ -52,7 +57,7 @@ pub async fn run(
     clock: &dyn Clock,
     stop: watch::Receiver<StopRequest>,
 ) -> RunnerEnd {
-    run_in(Household::Shared, &assignment, &config, clock, stop).await
+    run_in(Household::Shared, &assignment, &config, None, clock, stop).await
 }
 
 /// Like [`run`], for a process that starts nothing else: every process below it that is there after the runner is killed,
@@ -65,21 +70,42 @@ pub async fn run_alone(
     stop: watch::Receiver<StopRequest>,
 ) -> RunnerEnd {
     hide_from_jobs();
-    run_in(Household::Alone, &assignment, &config, clock, stop).await
+    run_in(Household::Alone, &assignment, &config, None, clock, stop).await
+}
+
+/// Like [`run_alone`], on a machine that ends by itself. The earlier one of this limit and the assignment's deadline counts.
+pub async fn run_alone_within(
+    limit: &TimeLimit,
+    assignment: Assignment,
+    config: AgentConfig,
+    clock: &dyn Clock,
+    stop: watch::Receiver<StopRequest>,
+) -> RunnerEnd {
+    hide_from_jobs();
+    run_in(Household::Alone, &assignment, &config, Some(limit), clock, stop).await
 }
 
 async fn run_in(
     household: Household,
     assignment: &Assignment,
     config: &AgentConfig,
+    limit: Option<&TimeLimit>,
     clock: &dyn Clock,
     stop: watch::Receiver<StopRequest>,
 ) -> RunnerEnd {
-    tracing::info!(runner = %assignment.runner, deadline = %assignment.deadline, "a runner starts");
+    let last_words = LastWords::new(assignment, limit);
+    tracing::info!(runner = %assignment.runner, deadline = %last_words.deadline, "a runner starts");
     let (end, folder, registration) = match PrivateFolder::create(&config.work_dir, assignment) {
         Ok(folder) => {
             let registration = Arc::new(Registration::new(assignment, Some(folder.system_id.clone())));
-            let work = Work { assignment, config, folder: &folder, registration: &registration, household };
+            let work = Work {
+                assignment,
+                config,
+                last_words: &last_words,
+                folder: &folder,
+                registration: &registration,
+                household,
+            };
             let end = work.run(clock, stop).await;
             (end, Some(folder), registration)
         }
@@ -118,6 +144,7 @@ async fn say_farewell(folder: Option<PrivateFolder>, registration: &Registration
 struct Work<'a> {
     assignment: &'a Assignment,
     config: &'a AgentConfig,
+    last_words: &'a LastWords,
     folder: &'a PrivateFolder,
     registration: &'a Arc<Registration>,
     household: Household,
@@ -128,9 +155,10 @@ impl Work<'_> {
         let AgentTimings { leftovers, .. } = self.config.timings;
         let wait_timeout = SignedDuration::from_secs(self.assignment.settings.wait_timeout_seconds.into());
         let now = clock.now();
-        let plan = Plan::new(now, wait_timeout, self.assignment.deadline, &self.config.timings);
+        let deadline = self.last_words.deadline;
+        let plan = Plan::new(now, wait_timeout, deadline, &self.config.timings);
         if plan.is_over(now) {
-            tracing::warn!(deadline = %self.assignment.deadline, "the assignment came too late");
+            tracing::warn!(%deadline, "the assignment came too late");
             return RunnerEnd { outcome: RunnerOutcome::Deadline, job: None };
         }
         adopt_orphans();
@@ -213,7 +241,9 @@ impl Watch<'_> {
                     Action::RemoveConfig => self.work.folder.remove_config(),
                     Action::CheckToken => self.check_token(),
                     Action::Quit => self.signal(Signal::SIGQUIT),
+                    Action::Explain(reason) => self.explain(reason).await,
                     Action::Terminate => self.signal(Signal::SIGTERM),
+                    Action::KillJob => self.kill_job().await,
                     Action::Kill => self.signal(Signal::SIGKILL),
                     Action::Abandon => return None,
                 }
@@ -253,6 +283,20 @@ impl Watch<'_> {
         tracing::warn!("GitLab turned the runner away; asking whether its token is good");
         let registration = Arc::clone(self.work.registration);
         self.checks.spawn(async move { registration.check_token().await });
+    }
+
+    async fn explain(&self, reason: Reason) {
+        let is_shell = self.work.assignment.settings.executor == Executor::Shell;
+        let Some(words) = self.work.last_words.on(reason) else { return };
+        if let Some(runner) = self.runner.id().filter(|_| is_shell) {
+            say(runner, &words).await;
+        }
+    }
+
+    async fn kill_job(&self) {
+        if let Some(runner) = self.runner.id() {
+            kill_all_but(runner, self.work.family(), KILLED_JOB).await;
+        }
     }
 
     fn signal(&self, signal: Signal) {

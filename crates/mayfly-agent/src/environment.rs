@@ -46,12 +46,13 @@ const AWS_CONTAINER: &str = "AWS_CONTAINER_";
 /// Go with the credentials; alone they are no secret.
 const AWS_REGIONS: [&str; 2] = ["AWS_DEFAULT_REGION", "AWS_REGION"];
 
-/// Never passed on, named or not: the Lambda runtime's address, and what `gitlab-runner` would read as its own settings.
+/// Never passed on, named or not: what is the Lambda runtime's, and what `gitlab-runner` would read as its own settings.
 /// A log level without the line about a received job would blind the agent.
-const NEVER: [&str; 5] = ["AWS_LAMBDA_RUNTIME_API", "CONFIG_FILE", "LOG_FORMAT", "LOG_LEVEL", "RUNNER_DEBUG"];
+const NEVER: [&str; 6] =
+    ["CONFIG_FILE", "LOG_FORMAT", "LOG_LEVEL", "RUNNER_DEBUG", "_HANDLER", "_X_AMZN_TRACE_ID"];
 
-/// Never passed on, named or not: our own settings, and the address and token of the runner.
-const NEVER_BEGINNING_WITH: [&str; 2] = ["MAYFLY_", "CI_SERVER_"];
+/// Never passed on, named or not: our own settings, the address and token of the runner, and those of the Lambda runtime.
+const NEVER_BEGINNING_WITH: [&str; 4] = ["AWS_LAMBDA_", "CI_SERVER_", "LAMBDA_", "MAYFLY_"];
 
 /// Where commands are looked for if the machine does not say.
 const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -193,7 +194,11 @@ mod tests {
             "MAYFLY_RUN_MARK",
             "CI_SERVER_TOKEN",
             "CI_SERVER_URL",
+            "AWS_LAMBDA_FUNCTION_NAME",
             "AWS_LAMBDA_RUNTIME_API",
+            "LAMBDA_TASK_ROOT",
+            "_HANDLER",
+            "_X_AMZN_TRACE_ID",
             "LOG_LEVEL",
             "CONFIG_FILE",
         ];

@@ -44,9 +44,9 @@ pub(crate) enum Family<'a> {
 
 /// A process as the kernel tells it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Process {
-    id: i32,
-    parent: i32,
+pub(crate) struct Process {
+    pub(crate) id: i32,
+    pub(crate) parent: i32,
     is_zombie: bool,
 }
 
@@ -66,49 +66,92 @@ pub async fn end_abandoned(work_dir: &Path) {
     for folder in fs::read_dir(work_dir).into_iter().flatten().flatten() {
         let (mark, folder) = (folder.file_name(), folder.path());
         let folder = folder.canonicalize().unwrap_or(folder);
-        kill_below(
-            EVERY_PROCESS,
-            Family::OfRunner { mark: &mark, folder: &folder },
-            ABANDONED_ARE_GONE_WITHIN,
-        )
-        .await;
+        let family = Family::OfRunner { mark: &mark, folder: &folder };
+        Hunt { root: EVERY_PROCESS, family, spared: None }.run(ABANDONED_ARE_GONE_WITHIN).await.log();
     }
+}
+
+/// Kills every process below this one, and adopts the orphans among them first. Tells the ids of those that are still there
+/// when the time is over.
+///
+/// Only for a process that starts nothing but runners, while none of them is supervised.
+pub async fn end_descendants(within: Duration) -> Vec<i32> {
+    adopt_orphans();
+    let hunt = Hunt { root: Pid::this().as_raw(), family: Family::WholeProcess, spared: None };
+    hunt.run(within).await.log().left
 }
 
 /// Kills the family among this process's descendants again and again until none of it is left, or the time is over. What is
 /// left then is logged.
 pub(crate) async fn kill_leftovers(family: Family<'_>, within: Duration) {
-    kill_below(Pid::this().as_raw(), family, within).await;
+    Hunt { root: Pid::this().as_raw(), family, spared: None }.run(within).await.log();
 }
 
-async fn kill_below(root: i32, family: Family<'_>, within: Duration) {
-    let this_process = Pid::this().as_raw();
-    let give_up_at = Instant::now() + within;
-    let mut known = BTreeSet::new();
-    let mut killed = BTreeSet::new();
-    loop {
-        let processes = all_processes();
-        // A dead process tells neither its environment nor its folder, so those seen alive are remembered.
-        let belongs = |id| known.contains(&id) || family.includes(id);
-        let leftovers = select(&processes, root, belongs);
-        if leftovers.is_empty() {
-            break;
-        }
-        if Instant::now() >= give_up_at {
-            let ids: Vec<i32> = leftovers.iter().map(|process| process.id).collect();
-            tracing::warn!(?ids, "processes outlive their runner and cannot be ended");
-            break;
-        }
-        for process in leftovers {
-            known.insert(process.id);
-            if end_process(process, this_process) {
-                killed.insert(process.id);
-            }
-        }
-        tokio::time::sleep(BETWEEN_LOOKS).await;
+/// Like [`kill_leftovers`], but the runner itself stays.
+pub(crate) async fn kill_all_but(runner: Pid, family: Family<'_>, within: Duration) {
+    let hunt = Hunt { root: Pid::this().as_raw(), family, spared: Some(runner.as_raw()) };
+    let bag = hunt.run(within).await;
+    if bag.killed > 0 {
+        tracing::info!(
+            count = bag.killed,
+            "the job did not end when it was told to: its processes were killed"
+        );
     }
-    if !killed.is_empty() {
-        tracing::info!(count = killed.len(), "processes that outlived their runner were killed");
+}
+
+/// Which processes are killed.
+#[derive(Debug, Clone, Copy)]
+struct Hunt<'a> {
+    /// Only those below this one.
+    root: i32,
+    family: Family<'a>,
+    /// This one is not.
+    spared: Option<i32>,
+}
+
+/// What became of them.
+#[derive(Debug)]
+struct Bag {
+    killed: usize,
+    left: Vec<i32>,
+}
+
+impl Hunt<'_> {
+    async fn run(self, within: Duration) -> Bag {
+        let this_process = Pid::this().as_raw();
+        let give_up_at = Instant::now() + within;
+        let mut known = BTreeSet::new();
+        let mut killed = BTreeSet::new();
+        let left = loop {
+            let processes = all_processes();
+            // A dead process tells neither its environment nor its folder, so those seen alive are remembered.
+            let belongs = |id| known.contains(&id) || self.family.includes(id);
+            let mut prey = select(&processes, self.root, belongs);
+            prey.retain(|process| Some(process.id) != self.spared);
+            if prey.is_empty() || Instant::now() >= give_up_at {
+                break prey;
+            }
+            for process in prey {
+                known.insert(process.id);
+                if end_process(process, this_process) {
+                    killed.insert(process.id);
+                }
+            }
+            tokio::time::sleep(BETWEEN_LOOKS).await;
+        };
+        Bag { killed: killed.len(), left: left.iter().map(|process| process.id).collect() }
+    }
+}
+
+impl Bag {
+    fn log(self) -> Self {
+        if !self.left.is_empty() {
+            tracing::warn!(ids = ?self.left, "processes outlive their runner and cannot be ended");
+        }
+        if self.killed > 0 {
+            tracing::info!(count = self.killed, "processes that outlived their runner were killed");
+        }
+        self
     }
 }
 
@@ -170,7 +213,7 @@ fn end_process(process: Process, this_process: i32) -> bool {
     }
 }
 
-fn all_processes() -> Vec<Process> {
+pub(crate) fn all_processes() -> Vec<Process> {
     let Ok(entries) = fs::read_dir("/proc") else {
         tracing::debug!("there is no /proc: processes that outlive their runner are not looked for");
         return Vec::new();

@@ -3,6 +3,7 @@
 mod agent;
 mod environment;
 mod folder;
+mod last_words;
 mod leftovers;
 mod log_line;
 mod registration;
@@ -12,9 +13,9 @@ mod settings;
 mod signals;
 mod supervise;
 
-pub use agent::{hide_from_jobs, run, run_alone};
+pub use agent::{hide_from_jobs, run, run_alone, run_alone_within};
 pub use environment::job_environment;
 pub use folder::remove_folder;
-pub use leftovers::end_abandoned;
-pub use settings::{AgentConfig, AgentTimings, StopRequest};
+pub use leftovers::{end_abandoned, end_descendants};
+pub use settings::{AgentConfig, AgentTimings, StopRequest, TimeLimit};
 pub use signals::stop_requests;

@@ -101,11 +101,15 @@ impl RunnerProcess {
         self.lines.recv().await
     }
 
+    /// Its id; `None` once it was waited for, because the id may be somebody else's then.
+    pub(crate) fn id(&self) -> Option<Pid> {
+        self.group.filter(|_| self.child.id().is_some())
+    }
+
     /// Sends a signal to the runner. Only SIGKILL goes to its whole process group: on anything else the runner itself ends the
     /// scripts of its job, which are in groups of their own, but for the moment between a script's start and that.
     pub(crate) fn signal(&self, signal: Signal) {
-        // Once it was waited for, its id may be somebody else's.
-        let Some(id) = self.group.filter(|_| self.child.id().is_some()) else { return };
+        let Some(id) = self.id() else { return };
         let sent = if signal == Signal::SIGKILL { killpg(id, signal) } else { kill(id, signal) };
         if let Err(error) = sent {
             tracing::warn!(%signal, %error, "the runner cannot be signalled");

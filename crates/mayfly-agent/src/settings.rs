@@ -5,6 +5,8 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use jiff::Timestamp;
+
 /// How the agent works on this machine.
 #[derive(Debug, Clone)]
 pub struct AgentConfig {
@@ -25,6 +27,9 @@ pub struct AgentTimings {
     /// How long before the deadline the runner is told to end. `gitlab-runner` gives a job 30 s to report that it was
     /// interrupted, and exits then.
     pub term_before_deadline: Duration,
+    /// How long a job has to end after its runner was told to. Then everything that the runner started is killed, so that
+    /// the runner can still report the job.
+    pub kill_job_after_term: Duration,
     /// How long a runner that has, or may yet get, a job has to end after it was told so. However long it is, a runner is
     /// killed 2 s before its deadline.
     pub kill_after_term: Duration,
@@ -43,6 +48,7 @@ impl Default for AgentTimings {
     fn default() -> Self {
         Self {
             term_before_deadline: Duration::from_secs(40),
+            kill_job_after_term: Duration::from_secs(20),
             kill_after_term: Duration::from_secs(35),
             idle_grace: Duration::from_mins(1),
             quit_grace: Duration::from_secs(10),
@@ -50,6 +56,15 @@ impl Default for AgentTimings {
             farewell: Duration::from_secs(10),
         }
     }
+}
+
+/// When the machine itself ends, whatever the assignment says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TimeLimit {
+    /// By then, the runner must be gone.
+    pub deadline: Timestamp,
+    /// Why, and what helps, as the end of a sentence: a job that is stopped for it says so in its log.
+    pub because: String,
 }
 
 /// What an agent is told from outside. A stronger request comes after a weaker one, never the other way round.

@@ -24,6 +24,7 @@ pub(crate) struct Plan {
     terminate_at: Timestamp,
     /// It is killed by then.
     kill_by: Timestamp,
+    kill_job_after_term: SignedDuration,
     kill_after_term: SignedDuration,
     quit_grace: SignedDuration,
 }
@@ -61,8 +62,12 @@ pub(crate) enum Action {
     CheckToken,
     /// Send it SIGQUIT: it takes no job any more and finishes the one it has.
     Quit,
+    /// Say in its job's log why the job is stopped.
+    Explain(Reason),
     /// Send it SIGTERM.
     Terminate,
+    /// Send SIGKILL to everything it started, but not to itself: it has yet to report its job.
+    KillJob,
     /// Send it SIGKILL.
     Kill,
     /// Wait for it no longer.
@@ -71,10 +76,14 @@ pub(crate) enum Action {
 
 /// Why a runner was told to end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Reason {
+pub(crate) enum Reason {
+    /// No job came.
     NoJob,
+    /// GitLab refuses its token.
     TokenRefused,
+    /// Its time is over.
     Deadline,
+    /// The agent was told to stop.
     Stopped,
 }
 
@@ -85,6 +94,8 @@ enum Phase {
     Quitting,
     Leaving {
         reason: Reason,
+        /// `None` without a job, and once it is done.
+        kill_job_at: Option<Timestamp>,
         kill_at: Timestamp,
     },
     Killed {
@@ -121,6 +132,7 @@ impl Plan {
             give_up_waiting_at: later(now, idle),
             terminate_at: earlier(deadline, signed(timings.term_before_deadline)),
             kill_by: earlier(deadline, MARGIN),
+            kill_job_after_term: signed(timings.kill_job_after_term),
             kill_after_term: signed(timings.kill_after_term),
             quit_grace: signed(timings.quit_grace),
         }
@@ -193,7 +205,9 @@ impl Supervisor {
                 Some(self.plan.give_up_waiting_at.min(self.plan.terminate_at))
             }
             Phase::Running | Phase::Quitting => Some(self.plan.terminate_at),
-            Phase::Leaving { kill_at, .. } => Some(kill_at),
+            Phase::Leaving { kill_job_at, kill_at, .. } => {
+                Some(kill_job_at.map_or(kill_at, |kill_job_at| kill_job_at.min(kill_at)))
+            }
             Phase::Killed { abandon_at, .. } => Some(abandon_at),
             Phase::Abandoned { .. } => None,
         }
@@ -235,9 +249,10 @@ impl Supervisor {
         }
         if !had_a_job
             && self.job.is_some()
-            && let Phase::Leaving { kill_at, .. } = &mut self.phase
+            && let Phase::Leaving { kill_job_at, kill_at, .. } = &mut self.phase
         {
             // The job came with the last request. It needs time to be reported as interrupted.
+            *kill_job_at = Some(later(now, self.plan.kill_job_after_term));
             *kill_at = later(now, self.plan.kill_after_term).min(self.plan.kill_by);
         }
     }
@@ -251,8 +266,16 @@ impl Supervisor {
         if !self.is_left_alone() {
             return;
         }
-        let grace = if self.job.is_some() { self.plan.kill_after_term } else { self.plan.quit_grace };
-        self.phase = Phase::Leaving { reason, kill_at: later(now, grace).min(self.plan.kill_by) };
+        let has_job = self.job.is_some();
+        let grace = if has_job { self.plan.kill_after_term } else { self.plan.quit_grace };
+        self.phase = Phase::Leaving {
+            reason,
+            kill_job_at: has_job.then(|| later(now, self.plan.kill_job_after_term)),
+            kill_at: later(now, grace).min(self.plan.kill_by),
+        };
+        if has_job && !self.job_is_over {
+            actions.push(Action::Explain(reason));
+        }
         actions.push(Action::Terminate);
     }
 
@@ -262,7 +285,14 @@ impl Supervisor {
         } else if now >= self.plan.give_up_waiting_at && self.job.is_none() {
             self.leave(Reason::NoJob, now, actions);
         }
-        if let Phase::Leaving { reason, kill_at } = self.phase
+        if let Phase::Leaving { kill_job_at, kill_at, .. } = &mut self.phase
+            && now < *kill_at
+            && kill_job_at.is_some_and(|kill_job_at| now >= kill_job_at)
+        {
+            *kill_job_at = None;
+            actions.push(Action::KillJob);
+        }
+        if let Phase::Leaving { reason, kill_at, .. } = self.phase
             && now >= kill_at
         {
             self.phase = Phase::Killed { reason, abandon_at: later(now, KILLED_IS_GONE_WITHIN) };
@@ -309,6 +339,7 @@ mod tests {
     fn plan() -> Plan {
         let timings = AgentTimings {
             term_before_deadline: Duration::from_secs(40),
+            kill_job_after_term: Duration::from_secs(20),
             kill_after_term: Duration::from_secs(35),
             idle_grace: Duration::from_mins(1),
             quit_grace: Duration::from_secs(10),
@@ -342,7 +373,10 @@ mod tests {
     const REMOVE: Action = Action::RemoveConfig;
     const CHECK: Action = Action::CheckToken;
     const TERM: Action = Action::Terminate;
+    const KILL_JOB: Action = Action::KillJob;
     const KILL: Action = Action::Kill;
+    const SAY_LATE: Action = Action::Explain(Reason::Deadline);
+    const SAY_STOPPED: Action = Action::Explain(Reason::Stopped);
 
     #[test]
     fn a_job_is_done_whatever_the_exit_code_says() {
@@ -372,7 +406,7 @@ mod tests {
         check(&[(1, STARTED), (6, QUIT)], &[(1, REMOVE), (6, quit)], Some(0), (Stopped, None));
         check(
             &[(5, job(7)), (6, QUIT), (8, STOP)],
-            &[(5, REMOVE), (6, quit), (8, TERM)],
+            &[(5, REMOVE), (6, quit), (8, SAY_STOPPED), (8, TERM)],
             Some(0),
             (Stopped, Some(7)),
         );
@@ -381,7 +415,7 @@ mod tests {
     #[test]
     fn the_job_told_last_counts() {
         check(&[(5, job(7)), (6, job(8))], &[(5, REMOVE)], Some(0), (JobDone, Some(8)));
-        let actions = [(5, REMOVE), (9, TERM)];
+        let actions = [(5, REMOVE), (9, SAY_STOPPED), (9, TERM)];
         check(&[(5, job(7)), (6, JOB_FAILED), (7, job(8)), (9, STOP)], &actions, Some(0), (Stopped, Some(8)));
     }
 
@@ -395,13 +429,20 @@ mod tests {
     #[test]
     fn a_job_keeps_it_until_the_deadline() {
         check(&[(159, job(7)), (900, TIME)], &[(159, REMOVE)], Some(0), (JobDone, Some(7)));
-        let actions = [(159, REMOVE), (960, TERM), (995, KILL)];
-        check(&[(159, job(7)), (960, TIME), (994, TIME), (995, TIME)], &actions, None, (Deadline, Some(7)));
+        let actions = [(159, REMOVE), (960, SAY_LATE), (960, TERM), (980, KILL_JOB), (995, KILL)];
+        let events = [(159, job(7)), (960, TIME), (979, TIME), (980, TIME), (994, TIME), (995, TIME)];
+        check(&events, &actions, None, (Deadline, Some(7)));
+    }
+
+    #[test]
+    fn without_a_job_nothing_is_explained_and_no_job_is_killed() {
+        check(&[(960, TIME), (969, TIME)], &[(960, TERM)], Some(0), (Deadline, None));
+        check(&[(3, STOP), (12, TIME)], &[(3, TERM)], Some(0), (Stopped, None));
     }
 
     #[test]
     fn a_job_that_ends_well_at_the_deadline_is_done() {
-        let actions = [(5, REMOVE), (960, TERM)];
+        let actions = [(5, REMOVE), (960, SAY_LATE), (960, TERM)];
         check(&[(5, job(7)), (960, TIME), (961, SUCCEEDED)], &actions, Some(0), (JobDone, Some(7)));
         check(&[(5, job(7)), (960, TIME), (961, JOB_FAILED)], &actions, Some(0), (Deadline, Some(7)));
     }
@@ -409,8 +450,8 @@ mod tests {
     #[test]
     fn a_job_that_comes_with_the_last_request_gets_time_to_be_reported() {
         check(
-            &[(160, TIME), (165, job(7)), (170, TIME), (200, TIME)],
-            &[(160, TERM), (165, REMOVE), (200, KILL)],
+            &[(160, TIME), (165, job(7)), (170, TIME), (185, TIME), (200, TIME)],
+            &[(160, TERM), (165, REMOVE), (185, KILL_JOB), (200, KILL)],
             None,
             (JobDone, Some(7)),
         );
@@ -447,13 +488,14 @@ mod tests {
     fn told_to_stop_it_stops_idle_or_busy_but_a_job_that_is_over_is_done() {
         check(&[(3, STOP), (13, TIME)], &[(3, TERM), (13, KILL)], None, (Stopped, None));
         check(
-            &[(2, job(7)), (3, STOP), (13, TIME), (38, TIME)],
-            &[(2, REMOVE), (3, TERM), (38, KILL)],
+            &[(2, job(7)), (3, STOP), (13, TIME), (23, TIME), (38, TIME)],
+            &[(2, REMOVE), (3, SAY_STOPPED), (3, TERM), (23, KILL_JOB), (38, KILL)],
             None,
             (Stopped, Some(7)),
         );
         let actions = [(2, REMOVE), (4, TERM)];
         check(&[(2, job(7)), (3, JOB_FAILED), (4, STOP)], &actions, Some(0), (JobDone, Some(7)));
+        let actions = [(2, REMOVE), (4, SAY_STOPPED), (4, TERM)];
         check(&[(2, job(7)), (4, STOP), (5, JOB_FAILED)], &actions, Some(0), (Stopped, Some(7)));
     }
 
@@ -461,7 +503,7 @@ mod tests {
     fn it_is_killed_before_the_deadline_whoever_stopped_it_and_when() {
         check(
             &[(2, job(7)), (959, STOP), (994, TIME)],
-            &[(2, REMOVE), (959, TERM), (994, KILL)],
+            &[(2, REMOVE), (959, SAY_STOPPED), (959, TERM), (994, KILL)],
             None,
             (Stopped, Some(7)),
         );
@@ -470,7 +512,7 @@ mod tests {
         let plan = Plan::new(Timestamp::UNIX_EPOCH, SignedDuration::MAX, second(1000), &timings);
         let mut supervisor = Supervisor::new(plan);
         supervisor.handle(job(7), second(1));
-        assert_eq!(supervisor.handle(TIME, second(990)), [TERM]);
+        assert_eq!(supervisor.handle(TIME, second(990)), [SAY_LATE, TERM]);
         assert_eq!(supervisor.wake_at(), Some(second(998)));
     }
 
@@ -487,6 +529,8 @@ mod tests {
         supervisor.handle(job(7), second(1));
         assert_eq!(supervisor.wake_at(), Some(second(960)));
         supervisor.handle(STOP, second(2));
+        assert_eq!(supervisor.wake_at(), Some(second(22)));
+        supervisor.handle(TIME, second(22));
         assert_eq!(supervisor.wake_at(), Some(second(37)));
         supervisor.handle(TIME, second(37));
         assert_eq!(supervisor.wake_at(), Some(second(42)));

@@ -2,6 +2,7 @@
 
 use std::future::pending;
 use std::process::Stdio;
+use std::time::Duration;
 
 use axum::http::StatusCode;
 use mayfly_agent::{StopRequest, run};
@@ -150,6 +151,67 @@ async fn told_to_stop_a_runner_reports_its_job_and_goes() {
         wait_for_signals
     "#;
     let mut world = World::new(script, StatusCode::OK).await;
+    world.config.timings.kill_after_term = PATIENCE;
+    let end_told = run_to_end(&world, world.meet(|| {})).await;
+    assert_eq!(end_told, end(RunnerOutcome::Stopped, Some(7)));
+    world.observed("reported");
+    world.assert_nothing_is_left();
+}
+
+/// A runner whose job's script writes to a pipe that the runner reads, as `gitlab-runner` has it. Told to end, it ends the
+/// script, and notes what was in the pipe.
+const WITH_A_SCRIPT: &str = r#"
+    exec 8< <(printf 'half a line'; exec sleep 1000)
+    script=$!
+    trap 'kill $script; job_log=$(cat <&8); printf "%s" "$job_log" > "$observed/job_log"; exit 0' TERM
+    # The agent knows of the job once it has removed the configuration.
+    received 7; while [ -e "$config" ]; do :; done; meet; log "go on"
+    wait_for_signals
+"#;
+
+#[tokio::test]
+async fn a_job_that_is_stopped_says_why_in_its_own_log() {
+    let mut told_to_stop = World::new(WITH_A_SCRIPT, StatusCode::OK).await;
+    told_to_stop.config.timings.kill_after_term = PATIENCE;
+    run_to_end(&told_to_stop, told_to_stop.meet(|| {})).await;
+    let log = told_to_stop.observed("job_log");
+    assert!(
+        log.starts_with("half a line\nMayfly: this job is stopped, because its runner was told to end"),
+        "{log}"
+    );
+
+    let mut late = World::new(WITH_A_SCRIPT, StatusCode::OK).await;
+    late.config.timings.kill_after_term = PATIENCE;
+    assert_eq!(run_and_move_clock(&late, 3600 - 30).await, end(RunnerOutcome::Deadline, Some(7)));
+    let log = late.observed("job_log");
+    assert!(log.contains("its mapping lets it live for 3600 s (`max_life_seconds`)."), "{log}");
+}
+
+#[tokio::test]
+async fn the_job_of_a_runner_behind_a_wrapper_is_told_too() {
+    let script = format!(
+        "({WITH_A_SCRIPT}) & inner=$!
+        trap 'kill $inner' TERM
+        wait $inner; wait $inner"
+    );
+    let mut world = World::new(&script, StatusCode::OK).await;
+    world.config.timings.kill_after_term = PATIENCE;
+    run_to_end(&world, world.meet(|| {})).await;
+    let log = world.observed("job_log");
+    assert!(log.contains("its runner was told to end"), "{log}");
+}
+
+#[tokio::test]
+async fn a_job_that_does_not_end_is_killed_and_its_runner_reports_it() {
+    let script = r#"
+        exec 8< <(trap '' TERM; (setsid sleep 1000 &); sleep 1000; sleep 1000)
+        script=$!
+        trap 'kill $script; while read -r _ <&8; do :; done; : > "$observed/reported"; exit 0' TERM
+        started; received 7; meet
+        wait_for_signals
+    "#;
+    let mut world = World::new(script, StatusCode::OK).await;
+    world.config.timings.kill_job_after_term = Duration::from_millis(50);
     world.config.timings.kill_after_term = PATIENCE;
     let end_told = run_to_end(&world, world.meet(|| {})).await;
     assert_eq!(end_told, end(RunnerOutcome::Stopped, Some(7)));
