@@ -49,8 +49,9 @@ pub(crate) async fn register(
         Registration::RegistrationToken => {
             let token = secret(dispatcher, &secret_name(REGISTRATION_TOKEN)?).await?;
             let created = dispatcher.gitlab.register_runner(&token, &runner).await?;
-            // Only its own token may delete it, and only the agent has that.
-            Ok(Registered { token: created.token, id: None, at_end: RegistrationEnd::DeleteRunner })
+            // Without an API token only its own token may delete it, and only the agent has that.
+            let id = dispatcher.has_api_token.then_some(created.id);
+            Ok(Registered { token: created.token, id, at_end: RegistrationEnd::DeleteRunner })
         }
         Registration::Shared => {
             let name = match &request.settings.runner_token {

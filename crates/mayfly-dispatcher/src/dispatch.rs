@@ -22,6 +22,12 @@ use crate::wiring::Wiring;
 const JOBS_PARKED: &str = "JobsParked";
 /// Runners that could not be registered or started and are tried again.
 const LAUNCH_FAILURES: &str = "LaunchFailures";
+/// How long jobs have waited that wait on, in seconds.
+const WAITING_SECONDS: &str = "WaitingSeconds";
+
+/// When to handle a message again that met a passing fault. Left to the queue, it would come back only after its visibility
+/// timeout, which is minutes.
+const RETRY_AFTER: Duration = Duration::from_secs(15);
 
 /// The function, wired up.
 pub(crate) struct Dispatch {
@@ -81,12 +87,21 @@ impl Dispatch {
         };
         match self.handle(&request, Delivery::Again).await {
             Ok(_) => true,
-            Err(failed) => {
-                let key = &request.event.key;
-                error!(job.key = %key, error = %Chain(&failed), "A message about job {key} comes again");
-                false
-            }
+            Err(failed) => self.put_off(&request, &failed).await,
         }
+    }
+
+    /// Sends a message again that met a passing fault. False if it must come again by itself.
+    async fn put_off(&self, request: &DispatchRequest, failed: &PortError) -> bool {
+        let key = &request.event.key;
+        error!(job.key = %key, error = %Chain(failed), "A message about job {key} comes again");
+        self.count_waiting(request);
+        failed.is_transient() && self.queue.send(&request.event, RETRY_AFTER).await.is_ok()
+    }
+
+    fn count_waiting(&self, request: &DispatchRequest) {
+        let waited = self.clock.now().duration_since(request.event.received_at);
+        self.metrics.count(WAITING_SECONDS, u64::try_from(waited.as_secs()).unwrap_or(0));
     }
 
     async fn handle(&self, request: &DispatchRequest, delivery: Delivery) -> Result<Handled, PortError> {
@@ -101,6 +116,7 @@ impl Dispatch {
             Handled::Done { summary } => info!(job.key = %event.key, "{summary}"),
             Handled::Parked { .. } => self.metrics.count(JOBS_PARKED, 1),
             Handled::Later { at, reason, waits_for } => {
+                self.count_waiting(request);
                 if *waits_for == WaitsFor::AnotherTry {
                     self.metrics.count(LAUNCH_FAILURES, 1);
                 }

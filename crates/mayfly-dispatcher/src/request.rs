@@ -3,15 +3,28 @@
 use aws_lambda_events::sqs::SqsEvent;
 use mayfly_aws::dispatch_request::DispatchRequest;
 use serde::Deserialize;
+use serde_json::Value;
 
-/// One invocation's payload.
+/// One invocation's payload. A batch is known by its `Records`; an error says what is wrong with the one form it must have then.
 #[derive(Debug, Deserialize)]
-#[serde(untagged)]
+#[serde(try_from = "Value")]
 pub(crate) enum Request {
     /// From a state machine.
     One(Box<DispatchRequest>),
     /// From the launch queue.
     Batch(SqsEvent),
+}
+
+impl TryFrom<Value> for Request {
+    type Error = serde_json::Error;
+
+    fn try_from(payload: Value) -> Result<Self, serde_json::Error> {
+        if payload.get("Records").is_some() {
+            serde_json::from_value(payload).map(Self::Batch)
+        } else {
+            serde_json::from_value(payload).map(Self::One)
+        }
+    }
 }
 
 #[cfg(test)]
@@ -33,6 +46,8 @@ mod tests {
         let record = json!({ "messageId": "m-1", "body": "{}", "attributes": {}, "messageAttributes": {} });
         let batch = serde_json::from_value(json!({ "Records": [record] })).unwrap();
         assert!(matches!(batch, Request::Batch(batch) if batch.records.len() == 1));
-        assert!(serde_json::from_value::<Request>(json!({ "action": "launch", "event": event })).is_err());
+        let broken =
+            serde_json::from_value::<Request>(json!({ "action": "launch", "event": event })).unwrap_err();
+        assert!(broken.to_string().contains("unknown variant `launch`"), "{broken}");
     }
 }

@@ -14,7 +14,7 @@ use mayfly_core::decide::LaunchPolicy;
 use mayfly_core::error::PortError;
 use mayfly_core::ids::SecretName;
 use mayfly_core::ports::{Backend, SecretStore};
-use mayfly_gitlab::client::{DEFAULT_TIMEOUT, GitlabClient, GitlabClientConfig};
+use mayfly_gitlab::client::{GitlabClient, GitlabClientConfig};
 use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::Mutex;
 use url::Url;
@@ -23,6 +23,8 @@ use crate::settings::Settings;
 
 /// How long a parameter is kept: a new token works after this time at the latest.
 const KEEP_PARAMETERS_FOR: Duration = Duration::from_mins(5);
+/// How long GitLab may take for an answer. A start asks up to five times, and all of it must fit into the function's time.
+const GITLAB_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long the mapping table is kept: a change is seen after this time at the latest.
 const KEEP_MAPPINGS_FOR: Duration = Duration::from_secs(30);
 
@@ -125,7 +127,7 @@ impl Wiring {
             url: gitlab.url.clone(),
             api_token: gitlab.api_token.clone(),
             ca_pem: gitlab.ca_certificates.as_ref().map(|pem| pem.expose_secret().as_bytes().to_vec()),
-            timeout: DEFAULT_TIMEOUT,
+            timeout: GITLAB_TIMEOUT,
         })?;
         let settings = &self.settings;
         Ok(Dispatcher {

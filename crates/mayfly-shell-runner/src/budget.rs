@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use mayfly_agent::{AgentTimings, TimeLimit};
+use mayfly_core::mapping::RunnerSettings;
 
 /// What is left after the runner's own deadline, to end its registration and to remove what it left.
 const AFTERWARDS: SignedDuration = SignedDuration::from_secs(10);
@@ -14,6 +15,8 @@ const LAST_MOMENT: SignedDuration = SignedDuration::from_secs(1);
 /// The time of one invocation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Budget {
+    /// When it began.
+    begin: Timestamp,
     /// When the runner must be gone.
     pub(crate) runner: TimeLimit,
     /// By when everything must be over.
@@ -25,6 +28,7 @@ impl Budget {
     pub(crate) fn new(now: Timestamp, end: Timestamp) -> Self {
         let seconds = (end.duration_since(now).as_millis() + 500).div_euclid(1000).max(0);
         Self {
+            begin: now,
             runner: TimeLimit {
                 deadline: earlier(end, AFTERWARDS),
                 because: format!(
@@ -33,6 +37,12 @@ impl Budget {
             },
             everything: earlier(end, LAST_MOMENT),
         }
+    }
+
+    /// When a runner of these settings must be gone. Its life begins with the invocation: Lambda may have kept the event for
+    /// long, and a runner that comes late is still wanted.
+    pub(crate) fn deadline_of(&self, settings: &RunnerSettings) -> Timestamp {
+        self.begin.checked_add(settings.max_life()).unwrap_or(Timestamp::MAX)
     }
 
     /// How long is left for everything.
@@ -87,6 +97,13 @@ mod tests {
             assert_eq!(Budget::new(now, end).left(now), Duration::ZERO, "{end}");
         }
         assert!(Budget::new(Timestamp::MIN, Timestamp::MAX).runner.because.contains(" s. "));
+    }
+
+    #[test]
+    fn a_runner_lives_from_the_invocation_on_however_late_that_is() {
+        let budget = Budget::new(time("2026-08-01T10:00:00Z"), time("2026-08-01T10:15:00Z"));
+        let settings = RunnerSettings { max_life_seconds: 600, ..RunnerSettings::default() };
+        assert_eq!(budget.deadline_of(&settings), time("2026-08-01T10:10:00Z"));
     }
 
     #[test]

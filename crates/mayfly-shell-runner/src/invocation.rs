@@ -124,6 +124,7 @@ impl ShellRunner {
         }
         self.clean_up().await.map_err(InvocationError::NotClean)?;
         let config = self.agent_config()?;
+        assignment.deadline = budget.deadline_of(&assignment.settings);
         assignment.settings.pass_env.extend(self.settings.passed.iter().cloned());
         // Nobody can tell a function to stop.
         let stop = watch::channel(StopRequest::None).1;

@@ -28,7 +28,7 @@ pub(crate) struct Secrets {
     policy: SignaturePolicy,
     parameters: Parameters,
     clock: Arc<dyn Clock>,
-    /// When a request that did not match last had them read again.
+    /// When a request last had them read again.
     read_again_at: Mutex<Option<Timestamp>>,
 }
 
@@ -36,7 +36,7 @@ pub(crate) struct Secrets {
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum NoSecrets {
     /// No parameter can be used; the log says why, one by one.
-    #[error("none of the webhook's secrets can be read from Parameter Store")]
+    #[error("the webhook's secrets cannot be read from Parameter Store")]
     NoneUsable,
     /// They do not fit together.
     #[error("the webhook's secrets cannot be used together")]
@@ -55,8 +55,16 @@ impl Secrets {
         }
     }
 
-    /// The secrets as they are kept, or read now.
+    /// The secrets as they are kept, or read now. If they cannot be had, they are asked for once more at once: what failed may
+    /// have been a call of long ago, before the environment was frozen.
     pub(crate) async fn current(&self) -> Result<WebhookSecrets, NoSecrets> {
+        match self.known().await {
+            Err(NoSecrets::NoneUsable) if self.read_again().await => self.known().await,
+            known => known,
+        }
+    }
+
+    async fn known(&self) -> Result<WebhookSecrets, NoSecrets> {
         let names: Vec<ParameterName> = self.tokens.iter().chain(&self.signing).cloned().collect();
         // One question for all of them. If one fails, each is asked for below, and the others still count.
         let _ = self.parameters.get_many(&names).await;
@@ -67,13 +75,17 @@ impl Secrets {
         for name in &self.signing {
             signing.extend(self.usable(name, |token| (Vec::new(), vec![token])).await);
         }
-        if tokens.is_empty() && signing.is_empty() {
+        // Where a signature is required, a secret token must not take its place because the signing token is gone.
+        let lacks_required =
+            self.policy == SignaturePolicy::Required && !self.signing.is_empty() && signing.is_empty();
+        if lacks_required || (tokens.is_empty() && signing.is_empty()) {
             return Err(NoSecrets::NoneUsable);
         }
         WebhookSecrets::new(tokens, signing, self.policy).map_err(NoSecrets::Invalid)
     }
 
-    /// Reads the secrets again because a request did not match, unless that was done a moment ago. True if they were read.
+    /// Reads the secrets again because they are not enough for a request, unless that was done a moment ago. True if they were
+    /// read.
     pub(crate) async fn read_again(&self) -> bool {
         if !self.may_read_again() {
             return false;

@@ -26,6 +26,10 @@ impl World {
     async fn with(variables: &[(&str, &str)]) -> Self {
         let aws = StandinAws::start(None).await.unwrap();
         aws.put_parameter("/mayfly/webhook", SECRET);
+        Self::start(aws, variables).await
+    }
+
+    async fn start(aws: StandinAws, variables: &[(&str, &str)]) -> Self {
         let mut function = Function::new(env!("CARGO_BIN_EXE_mayfly-webhook"))
             .timeout(Duration::from_secs(9))
             .env("AWS_ENDPOINT_URL", aws.url().as_str())
@@ -138,6 +142,28 @@ async fn without_any_secret_nothing_is_accepted_and_the_sender_hears_503() {
     assert_eq!(world.send(SECRET, PENDING).await.0, 503);
     assert_eq!(world.send("", PENDING).await.0, 503);
     assert_eq!(world.calls_of("PutEvents"), 0);
+}
+
+#[tokio::test]
+async fn a_required_signature_is_required_also_while_the_signing_token_is_gone() {
+    let signing = ("MAYFLY_SIGNING_TOKENS", "/mayfly/signing");
+    let mut world = World::with(&[signing, ("MAYFLY_REQUIRE_SIGNATURE", "true")]).await;
+    assert_eq!(world.send(SECRET, PENDING).await.0, 503);
+    assert_eq!(world.calls_of("PutEvents"), 0);
+    let mut world = World::with(&[signing]).await;
+    assert_eq!(world.send(SECRET, PENDING).await.0, 202);
+}
+
+#[tokio::test]
+async fn a_secret_that_could_not_be_read_at_the_start_is_asked_for_again() {
+    let aws = StandinAws::start(None).await.unwrap();
+    aws.put_parameter("/mayfly/webhook", SECRET);
+    for _ in 0..3 {
+        aws.answer_next("GetParameters", Reply::error(500, "InternalServerError"));
+    }
+    let mut world = World::start(aws, &[]).await;
+    world.environment.log_line("cannot be read", PATIENCE).await.unwrap();
+    assert_eq!(world.send(SECRET, PENDING).await.0, 202);
 }
 
 #[tokio::test]

@@ -42,7 +42,7 @@ impl Timeouts {
     const EVENTBRIDGE: Self = Self { attempt: Duration::from_secs(2), operation: Duration::from_secs(6) };
     /// Nobody knows what became of an `Invoke` that timed out, so it gets more time.
     #[cfg(feature = "lambda")]
-    const LAMBDA: Self = Self { attempt: Duration::from_secs(5), operation: Duration::from_secs(10) };
+    const LAMBDA: Self = Self { attempt: Duration::from_secs(5), operation: Duration::from_secs(5) };
 
     fn config(self) -> TimeoutConfig {
         TimeoutConfig::builder()
@@ -141,7 +141,7 @@ impl Connection {
         aws_sdk_eventbridge::Client::from_conf(config.build())
     }
 
-    /// A client of Lambda. Every call has an answer within 10 s. Each makes a connection of its own: what may be sent only
+    /// A client of Lambda. Every attempt has an answer within 5 s. Each makes a connection of its own: what may be sent only
     /// once must not be sent into a connection that died while the function was frozen.
     #[cfg(feature = "lambda")]
     pub fn lambda(&self) -> aws_sdk_lambda::Client {

@@ -11,7 +11,7 @@ use secrecy::SecretString;
 use super::names::ParameterName;
 
 /// How long a parameter that is not there is believed to be not there: somebody may be about to make it.
-const ABSENT_FOR: Duration = Duration::from_secs(10);
+const ABSENT_FOR: Duration = Duration::from_mins(1);
 /// How long nobody is asked again after a failure. Those who waited for the call that failed hear of the same failure.
 const FAILED_FOR: Duration = Duration::from_secs(2);
 
@@ -57,13 +57,9 @@ impl Cache {
         known.filter(|name| !due.contains(name) && self.is_due(name, now)).take(room).cloned().collect()
     }
 
-    /// What was read at least this long ago, and has not failed just now.
-    pub(super) fn older_than(&self, age: Duration, now: Timestamp) -> Vec<ParameterName> {
-        let is_old = |entry: &Entry| {
-            !has_just_failed(entry, now)
-                && entry.found.as_ref().is_none_or(|found| !is_younger(found.read_at, age, now))
-        };
-        self.entries.iter().filter(|(_, entry)| is_old(entry)).map(|(name, _)| name.clone()).collect()
+    /// All that was ever asked for.
+    pub(super) fn names(&self) -> Vec<ParameterName> {
+        self.entries.keys().cloned().collect()
     }
 
     /// Takes down what came of a call. True if an earlier value is used on, because the call failed.
@@ -155,8 +151,8 @@ mod tests {
             (0, "New"),
             (1, "New"),
             (2, "Failed New"),
-            (9, "Failed New"),
-            (10, "Absent Failed New"),
+            (59, "Failed New"),
+            (60, "Absent Failed New"),
             (299, "Absent Failed New"),
             (300, "Absent Failed New Value"),
             (-1, "Absent Failed New Value"),
@@ -164,6 +160,11 @@ mod tests {
             let asked = names("Value Absent New Failed New");
             assert_eq!(shown(&cache().due(&asked, after(seconds))), due, "after {seconds} s");
         }
+    }
+
+    #[test]
+    fn all_names_are_told() {
+        assert_eq!(shown(&cache().names()), "Absent Failed Value");
     }
 
     #[test]
@@ -184,17 +185,9 @@ mod tests {
     #[test]
     fn companions_are_known_to_be_readable_and_due() {
         let cache = cache();
-        assert_eq!(shown(&cache.companions(&names("New"), 9, after(9))), "");
+        assert_eq!(shown(&cache.companions(&names("New"), 9, after(59))), "");
         assert_eq!(shown(&cache.companions(&names("New"), 9, after(300))), "Absent Value");
         assert_eq!(shown(&cache.companions(&names("New"), 1, after(300))), "Absent");
         assert_eq!(shown(&cache.companions(&names("Absent"), 9, after(300))), "Value");
-    }
-
-    #[test]
-    fn what_is_older_than_an_age_is_told_but_for_fresh_failures() {
-        let cache = cache();
-        assert_eq!(shown(&cache.older_than(Duration::ZERO, START)), "Absent Value");
-        assert_eq!(shown(&cache.older_than(Duration::from_secs(30), after(29))), "Failed");
-        assert_eq!(shown(&cache.older_than(Duration::from_secs(30), after(30))), "Absent Failed Value");
     }
 }

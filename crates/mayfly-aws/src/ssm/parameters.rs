@@ -23,7 +23,7 @@ const NAMES_A_CALL: usize = 10;
 ///
 /// Names that are due are read in one call, ten at a time, and a call takes along whatever else it was given before and is
 /// due as well. One call is under way at a time; who needs another waits for it first. If a call fails, the value read
-/// before is used on, however old, and the failure is logged. That a parameter is not there is kept for 10 s at most.
+/// before is used on, however old, and the failure is logged. That a parameter is not there is kept for a minute at most.
 pub struct Parameters {
     client: Client,
     clock: Arc<dyn Clock>,
@@ -51,16 +51,12 @@ impl Parameters {
         names.iter().map(|name| self.known(name)).collect()
     }
 
-    /// Reads all again that was ever asked for. An error says what could not be read; the values of before stay in use.
+    /// Reads all again that was ever asked for, also what has just failed: for a value that turns out to be wrong and may
+    /// have been changed. An error says what could not be read; the values of before stay in use. The caller bounds how
+    /// often that makes calls.
     pub async fn refresh(&self) -> Result<(), PortError> {
-        self.refresh_older_than(Duration::ZERO).await
-    }
-
-    /// Reads all again that was read at least this long ago: for a value that turns out to be wrong and may just have
-    /// been changed. The age bounds how often that makes calls.
-    pub async fn refresh_older_than(&self, age: Duration) -> Result<(), PortError> {
         let _turn = self.turn.lock().await;
-        let names = self.cache().older_than(age, self.clock.now());
+        let names = self.cache().names();
         self.read(&names).await;
         let failure = names.iter().find_map(|name| self.cache().failure(name));
         failure.map_or(Ok(()), |error| Err(told_again(&error)))

@@ -27,11 +27,6 @@ impl ParameterStore {
         self.parameters.get_many(&names).await.map(|_| ())
     }
 
-    /// Reads all again that was ever asked for; see [`Parameters::refresh`].
-    pub async fn refresh(&self) -> Result<(), PortError> {
-        self.parameters.refresh().await
-    }
-
     fn name_of(&self, name: &SecretName) -> Result<ParameterName, PortError> {
         let operation = || format!("Parameter Store: get {name} below {}", self.path);
         self.path.name_of(name).map_err(|error| PortError::never(operation(), error))

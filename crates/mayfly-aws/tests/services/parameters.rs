@@ -200,7 +200,7 @@ async fn what_is_not_there_is_looked_for_again_soon() {
     let server = Scripted::start([values(&[("/a/X", None)]), values(&[("/a/X", Some("x"))])]).await;
     let clock = Arc::new(HandClock::new());
     let parameters = parameters(&server, &clock);
-    for (seconds, value) in [(0, None), (9, None), (1, Some("x")), (299, Some("x"))] {
+    for (seconds, value) in [(0, None), (59, None), (1, Some("x")), (299, Some("x"))] {
         clock.go_on(seconds);
         assert_eq!(get(&parameters, "/a/X").await.unwrap().as_deref(), value);
     }
@@ -208,28 +208,28 @@ async fn what_is_not_there_is_looked_for_again_soon() {
 }
 
 #[tokio::test]
-async fn a_refresh_reads_what_is_old_enough() {
+async fn a_refresh_reads_everything_again() {
     let both = |value| values(&[("/a/X", Some(value)), ("/a/Y", Some(value))]);
-    let server = Scripted::start([both("1"), both("2"), both("3"), denied()]).await;
+    let server = Scripted::start([both("1"), both("2"), denied()]).await;
     let clock = Arc::new(HandClock::new());
     let parameters = parameters(&server, &clock);
     parameters.get_many(&names("/a/X /a/Y")).await.unwrap();
-    let minute = Duration::from_mins(1);
-
-    clock.go_on(59);
-    parameters.refresh_older_than(minute).await.unwrap();
-    assert_eq!(get(&parameters, "/a/X").await.unwrap().as_deref(), Some("1"));
-    clock.go_on(1);
-    parameters.refresh_older_than(minute).await.unwrap();
-    parameters.refresh_older_than(minute).await.unwrap();
-    assert_eq!(get(&parameters, "/a/X").await.unwrap().as_deref(), Some("2"));
     parameters.refresh().await.unwrap();
-    assert_eq!(get(&parameters, "/a/Y").await.unwrap().as_deref(), Some("3"));
-    assert_eq!(names_asked(&server), ["/a/X /a/Y"; 3]);
+    assert_eq!(get(&parameters, "/a/Y").await.unwrap().as_deref(), Some("2"));
+    assert_eq!(names_asked(&server), ["/a/X /a/Y"; 2]);
 
     let error = parameters.refresh().await.unwrap_err();
     assert_error(&error, false, &format!("Parameter Store: get /a/X failed: {DENIED}"));
-    assert_eq!(get(&parameters, "/a/Y").await.unwrap().as_deref(), Some("3"), "it stays in use");
+    assert_eq!(get(&parameters, "/a/Y").await.unwrap().as_deref(), Some("2"), "it stays in use");
+}
+
+#[tokio::test]
+async fn a_refresh_does_not_wait_after_a_failure() {
+    let server = Scripted::start([denied(), values(&[("/a/X", Some("x"))])]).await;
+    let parameters = parameters(&server, &Arc::new(HandClock::new()));
+    get(&parameters, "/a/X").await.unwrap_err();
+    parameters.refresh().await.unwrap();
+    assert_eq!(get(&parameters, "/a/X").await.unwrap().as_deref(), Some("x"));
 }
 
 #[tokio::test]

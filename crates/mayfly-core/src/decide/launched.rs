@@ -12,7 +12,8 @@ pub struct LaunchPolicy {
     /// How long a claim lasts. Longer than one launch may take with all its timeouts, so that it cannot run out under a
     /// dispatcher that is alive.
     pub lease: SignedDuration,
-    /// When to try again after a launch whose outcome nobody knows.
+    /// When to try again after a launch whose outcome nobody knows. A job that has waited for long waits longer, up to a
+    /// minute: a service that is down for minutes is not asked by every job each few seconds.
     pub unknown_retry: SignedDuration,
     /// When to look for capacity again; doubled with each refusal, up to five minutes.
     pub capacity_retry: SignedDuration,
@@ -40,6 +41,13 @@ const LONGEST_CAPACITY_RETRY: SignedDuration = SignedDuration::from_mins(5);
 fn capacity_wait(policy: &LaunchPolicy, refusals: u32) -> SignedDuration {
     let doubled = policy.capacity_retry.checked_mul(1 << refusals.saturating_sub(1).min(10));
     doubled.unwrap_or(LONGEST_CAPACITY_RETRY).min(LONGEST_CAPACITY_RETRY)
+}
+
+/// The longest wait after a launch whose outcome nobody knows.
+const LONGEST_UNKNOWN_RETRY: SignedDuration = SignedDuration::from_secs(60);
+
+fn unknown_wait(policy: &LaunchPolicy, waited: SignedDuration) -> SignedDuration {
+    policy.unknown_retry.max((waited / 4).min(LONGEST_UNKNOWN_RETRY))
 }
 
 /// What to do after a launch.
@@ -78,6 +86,8 @@ pub fn decide_after_launch(
         return (record, AfterLaunch::GivenUp { reason: "the record holds no claim".to_owned() });
     };
     let is_open = record.state == LedgerState::Claimed;
+    let waited =
+        record.transitions.first().map_or(SignedDuration::ZERO, |first| now.duration_since(first.at));
     let after = match outcome {
         LaunchOutcome::Started { resource } => {
             let name = RunnerName { target: claim.request.target.target_type(), resource: resource.clone() };
@@ -115,7 +125,7 @@ pub fn decide_after_launch(
         LaunchOutcome::Unknown { reason } => {
             claim.lease_until = now;
             record.enter(record.state, format!("outcome unknown, same step again: {reason}"), now);
-            AfterLaunch::Wait { until: now + policy.unknown_retry, reason: reason.clone() }
+            AfterLaunch::Wait { until: now + unknown_wait(policy, waited), reason: reason.clone() }
         }
         LaunchOutcome::Impossible { reason } => {
             let state = if is_open { LedgerState::Parked } else { record.state };

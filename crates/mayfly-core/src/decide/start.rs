@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 use crate::event::JobEvent;
 use crate::ids::JobKey;
@@ -15,9 +15,6 @@ use crate::status::{JobStatus, Rank};
 use crate::tags::TagSet;
 
 use super::launched::LaunchPolicy;
-
-/// How soon to look again at a job that somebody else has claimed: a launch takes a second or two.
-const CLAIM_RECHECK: SignedDuration = SignedDuration::from_secs(5);
 
 /// Statuses without an event after which a job does not wait any more.
 const ENDING_WORDS: [&str; 2] = ["canceling", "skipped"];
@@ -148,7 +145,7 @@ pub fn refuse_early(record: Option<&LedgerRecord>, now: Timestamp) -> Option<Sta
         LedgerState::Claimed => {
             let lease_until = record.claim.as_ref()?.lease_until;
             (lease_until > now).then(|| StartAction::Wait {
-                until: lease_until.min(now + CLAIM_RECHECK),
+                until: lease_until,
                 reason: "a start of its runner is under way".to_owned(),
                 for_capacity: false,
             })

@@ -163,6 +163,29 @@ async fn of_a_batch_only_what_failed_comes_again() {
 }
 
 #[tokio::test]
+async fn a_message_that_meets_a_passing_fault_is_sent_again_soon() {
+    let mut world = World::new().await;
+    let job = world.job(JobSpec::new("build"));
+    let event = world.event(job, "build", JobStatus::Pending);
+    for _ in 0..3 {
+        world.aws.answer_next("GetItem", Reply::error(400, "ThrottlingException"));
+    }
+    let body = json!({ "action": "start", "event": event }).to_string();
+    assert!(world.batch(std::slice::from_ref(&body)).await.is_empty());
+    let message = world.aws.messages().remove(0);
+    assert_eq!((message.delay_seconds, message.body.to_string()), (15, body.clone()));
+    world.environment.log_line("WaitingSeconds", PATIENCE).await.unwrap();
+
+    // If not even that works, the queue keeps the message.
+    for operation in ["GetItem", "SendMessage"] {
+        for _ in 0..3 {
+            world.aws.answer_next(operation, Reply::error(400, "ThrottlingException"));
+        }
+    }
+    assert_eq!(world.batch(&[body]).await, ["m0"]);
+}
+
+#[tokio::test]
 async fn runners_are_kept_apart_by_project_and_protection_where_that_is_switched_on() {
     let mut world = World::with(&[("MAYFLY_TENANT_ISOLATION", "true")]).await;
     for git_ref in ["main", "feature/1"] {

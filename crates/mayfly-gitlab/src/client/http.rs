@@ -7,6 +7,9 @@ use reqwest::{Certificate, redirect};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 
+/// A function that was frozen for long finds its connections dead, and a call that creates something is not repeated.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(20);
+
 /// Certificates that cannot be trusted, because there are none.
 #[derive(Debug, thiserror::Error)]
 #[error("the file of the private authority has no certificate in PEM in it")]
@@ -21,6 +24,7 @@ pub fn http_client(ca_pem: Option<&[u8]>, timeout: Duration) -> Result<reqwest::
     let mut builder = reqwest::Client::builder()
         .user_agent(concat!("mayfly/", env!("CARGO_PKG_VERSION")))
         .connect_timeout(CONNECT_TIMEOUT.min(timeout))
+        .pool_idle_timeout(IDLE_TIMEOUT)
         .timeout(timeout)
         .redirect(redirect::Policy::none());
     if let Some(pem) = ca_pem {

@@ -24,7 +24,7 @@ use crate::sample::cold_start;
 use crate::world::World;
 
 /// Starts of each program that count; the first one only warms up.
-const STARTS: usize = 30;
+const STARTS: usize = 50;
 
 /// The programs to measure. `cargo xtask bench cold-start` builds and names them.
 #[derive(Debug, Parser)]

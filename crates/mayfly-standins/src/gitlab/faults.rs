@@ -22,6 +22,11 @@ impl StandinGitlab {
         self.shared.change(|state| state.knobs.failing_job_lookups += 1);
     }
 
+    /// The next `POST /user/runners` is answered 500 and makes no runner. Calls add up.
+    pub fn fail_next_registration(&self) {
+        self.shared.change(|state| state.knobs.failing_registrations += 1);
+    }
+
     /// While held, requests to this path, such as `/api/v4/jobs/request`, wait before they have any effect.
     pub fn hold_requests(&self, path: &str, is_held: bool) {
         self.shared.change(|state| {

@@ -25,6 +25,10 @@ pub(super) async fn create(
     params: Params,
 ) -> Answer {
     shared.change(|state| {
+        if state.knobs.failing_registrations > 0 {
+            state.knobs.failing_registrations -= 1;
+            return Err(Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, "500 Internal Server Error"));
+        }
         authorize(state, &headers, &["create_runner"])?;
         let (scope, prefix) = scope_of(state, &params)?;
         let runner = state.add_runner(NewRunner::from_params(&params, prefix, scope)?);

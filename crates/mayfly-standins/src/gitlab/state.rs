@@ -18,6 +18,7 @@ use crate::random;
 pub(super) struct Knobs {
     pub(super) is_down: bool,
     pub(super) failing_job_lookups: usize,
+    pub(super) failing_registrations: usize,
     pub(super) refused_runner_tokens: BTreeSet<String>,
     pub(super) holds_webhooks: bool,
     /// Paths whose requests wait before they have any effect.
@@ -82,6 +83,7 @@ impl State {
             knobs: Knobs {
                 is_down: false,
                 failing_job_lookups: 0,
+                failing_registrations: 0,
                 refused_runner_tokens: BTreeSet::new(),
                 holds_webhooks: false,
                 held_paths: BTreeSet::new(),
