@@ -4,6 +4,8 @@ mod deny;
 mod docs;
 mod layers;
 mod manners;
+mod stacks;
+mod templates;
 
 use std::process::Command;
 use std::time::Duration;
@@ -25,12 +27,16 @@ pub(crate) enum Check {
     Rustdoc,
     /// The direction of dependencies
     Layers,
+    /// What is linked into the functions
+    Stacks,
     /// What no lint knows: manifests, crate documentation, tests, length of files
     Manners,
     /// Licences, banned crates and sources of dependencies
     Deny,
     /// The code map names every crate
     Docs,
+    /// The templates of the stacks: cfn-lint, checkov, and rights for everything
+    Templates,
 }
 
 /// What one check came to.
@@ -70,9 +76,11 @@ impl Check {
             Self::Clippy => problems_of(&mut cargo(root, &CLIPPY)),
             Self::Rustdoc => problems_of(cargo(root, &RUSTDOC).env("RUSTDOCFLAGS", "-D warnings")),
             Self::Layers => layers::problems(workspace),
+            Self::Stacks => stacks::problems(workspace),
             Self::Manners => manners::problems(workspace),
             Self::Deny => deny::problems(workspace, advisories),
             Self::Docs => docs::problems(workspace),
+            Self::Templates => templates::problems(workspace),
         }
     }
 }
@@ -95,10 +103,10 @@ fn problems_of(command: &mut Command) -> Result<Vec<String>> {
 }
 
 fn table(results: &[CheckResult]) -> String {
-    let mut lines = vec![format!("{:<10}{:<10}{:>8}  problems", "check", "result", "time")];
+    let mut lines = vec![format!("{:<11}{:<10}{:>8}  problems", "check", "result", "time")];
     for CheckResult { check, problems, took } in results {
         let word = if problems.is_empty() { "ok" } else { "FAILED" };
-        let line = format!("{:<10}{word:<10}{:>6.1} s  {}", check.name(), took.as_secs_f64(), problems.len());
+        let line = format!("{:<11}{word:<10}{:>6.1} s  {}", check.name(), took.as_secs_f64(), problems.len());
         lines.push(line);
     }
     lines.join("\n")
@@ -119,9 +127,9 @@ mod tests {
             },
         ];
         let expected = [
-            "check     result        time  problems",
-            "fmt       ok           0.5 s  0",
-            "layers    FAILED      61.0 s  1",
+            "check      result        time  problems",
+            "fmt        ok           0.5 s  0",
+            "layers     FAILED      61.0 s  1",
         ];
         assert_eq!(table(&results), expected.join("\n"));
     }

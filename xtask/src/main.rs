@@ -3,7 +3,9 @@
 
 mod bench;
 mod check;
+mod e2e;
 mod process;
+mod python;
 mod test;
 
 use std::process::ExitCode;
@@ -38,6 +40,15 @@ enum Task {
         #[arg(long)]
         advisories: bool,
     },
+    /// Deploys the stacks into an emulator of AWS and runs the tests there. Needs Linux, Python 3.11 or later and make
+    E2e {
+        /// Runs no tests, but keeps what is deployed until Enter is pressed
+        #[arg(long)]
+        keep: bool,
+        /// Passed on to the tests, such as a part of a test's name
+        #[arg(last = true, value_name = "ARGS")]
+        test_arguments: Vec<String>,
+    },
     /// Runs one benchmark
     Bench {
         /// Its name; an unknown one lists the known ones
@@ -49,6 +60,7 @@ fn main() -> ExitCode {
     let outcome = match Arguments::parse().task {
         Task::Test { runner_arguments } => test::run(&runner_arguments),
         Task::Check { only, advisories } => check::run(&only, advisories),
+        Task::E2e { keep, test_arguments } => e2e::run(keep, &test_arguments),
         Task::Bench { name } => bench::run(&name),
     };
     match outcome {

@@ -13,6 +13,9 @@ use cargo_metadata::{Metadata, MetadataCommand};
 /// hold its output open for ever.
 const SILENCE_AFTER_END: Duration = Duration::from_millis(500);
 
+/// The folders of the stacks, in the order in which they are deployed.
+pub(crate) const STACKS: [&str; 3] = ["infrastructure", "shell-runner", "autoscaler"];
+
 /// The workspace and its members, without their dependencies' own packages.
 pub(crate) fn workspace() -> Result<Metadata> {
     MetadataCommand::new().no_deps().exec().context("cargo metadata failed")
@@ -104,7 +107,8 @@ fn send_lines(mut reader: impl BufRead, sender: &Sender<String>) {
     }
 }
 
-fn announce(command: &Command) -> String {
+/// Prints the command that is about to run, and returns it as printed.
+pub(crate) fn announce(command: &Command) -> String {
     let shown = show(command);
     println!("$ {shown}");
     shown

@@ -7,6 +7,7 @@ mod settings;
 mod wiring;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context;
 use lambda_runtime::{LambdaEvent, service_fn};
@@ -16,6 +17,9 @@ use mayfly_core::clock::{Clock, SystemClock};
 use crate::dispatch::Dispatch;
 use crate::request::Request;
 use crate::settings::Settings;
+
+/// Until the first question for an event is on its way. Reading certificates takes longer than sending it.
+const QUESTION_FIRST: Duration = Duration::from_millis(1);
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> anyhow::Result<()> {
@@ -27,7 +31,10 @@ async fn main() -> anyhow::Result<()> {
 
     // Runs beside the first question for an event: what it fetches is there, or on its way, when the event comes.
     let warming = Arc::clone(&dispatch);
-    tokio::spawn(async move { warming.warm().await });
+    tokio::spawn(async move {
+        tokio::time::sleep(QUESTION_FIRST).await;
+        warming.warm().await;
+    });
 
     let handler = service_fn(|event: LambdaEvent<Request>| {
         let dispatch = Arc::clone(&dispatch);

@@ -6,6 +6,7 @@ mod settings;
 mod webhook;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context;
 use aws_lambda_events::apigw::ApiGatewayV2httpRequest;
@@ -18,6 +19,9 @@ use mayfly_core::clock::SystemClock;
 use crate::secrets::{KEEP_SECRETS_FOR, Secrets};
 use crate::settings::Settings;
 use crate::webhook::Webhook;
+
+/// Until the first question for an event is on its way. Reading certificates takes longer than sending it.
+const QUESTION_FIRST: Duration = Duration::from_millis(1);
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> anyhow::Result<()> {
@@ -32,7 +36,10 @@ async fn main() -> anyhow::Result<()> {
 
     // Runs beside the first question for an event: what it fetches is there, or on its way, when the event comes.
     let warming = Arc::clone(&webhook);
-    tokio::spawn(async move { warming.warm().await });
+    tokio::spawn(async move {
+        tokio::time::sleep(QUESTION_FIRST).await;
+        warming.warm().await;
+    });
 
     let handler = service_fn(|event: LambdaEvent<ApiGatewayV2httpRequest>| {
         let webhook = Arc::clone(&webhook);

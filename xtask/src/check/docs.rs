@@ -1,4 +1,4 @@
-//! Check `docs`: the code map names every crate.
+//! Check `docs`: the code map names every crate, and the README every parameter of the stacks.
 
 use std::fs;
 
@@ -6,14 +6,37 @@ use anyhow::{Context, Result};
 use cargo_metadata::Metadata;
 use cargo_metadata::camino::Utf8Path;
 
-/// Reads the folders and the document, and compares them.
+/// The folders with a template each.
+const STACKS: [&str; 3] = ["infrastructure", "shell-runner", "autoscaler"];
+
+/// Reads the folders and the documents, and compares them.
 pub(super) fn problems(workspace: &Metadata) -> Result<Vec<String>> {
     let root = &workspace.workspace_root;
     let mut folders = folders_of(&root.join("crates"))?;
     folders.push("xtask".to_owned());
     let architecture =
         fs::read_to_string(root.join("ARCHITECTURE.md")).context("cannot read ARCHITECTURE.md")?;
-    Ok(missing(&architecture, &folders))
+    let mut problems = missing(&architecture, &folders);
+    let readme = fs::read_to_string(root.join("README.md")).context("cannot read README.md")?;
+    for stack in STACKS {
+        let template = format!("{stack}/template.yaml");
+        let text =
+            fs::read_to_string(root.join(&template)).with_context(|| format!("cannot read {template}"))?;
+        let undocumented =
+            parameters_of(&text).into_iter().filter(|name| !readme.contains(&format!("`{name}`")));
+        problems.extend(
+            undocumented.map(|name| format!("README.md: does not name parameter {name} of {template}")),
+        );
+    }
+    Ok(problems)
+}
+
+/// The names in the section `Parameters` of a template.
+fn parameters_of(template: &str) -> Vec<&str> {
+    let section = template.lines().skip_while(|line| *line != "Parameters:").skip(1);
+    let section = section.take_while(|line| line.is_empty() || line.starts_with(' '));
+    let names = section.filter_map(|line| line.strip_prefix("  ")?.strip_suffix(':'));
+    names.filter(|name| name.bytes().all(|byte| byte.is_ascii_alphanumeric())).collect()
 }
 
 fn folders_of(parent: &Utf8Path) -> Result<Vec<String>> {
@@ -64,6 +87,12 @@ fn heading_level(line: &str) -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn parameters_are_found_by_their_section() {
+        let template = "Transform: x\nParameters:\n  First:\n    Type: String\n\n  Second:\n    Type: Number\nResources:\n  Third:\n";
+        assert_eq!(parameters_of(template), ["First", "Second"]);
+    }
 
     const ARCHITECTURE: &str = "\
 # Architecture

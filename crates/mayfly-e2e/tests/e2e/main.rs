@@ -4,6 +4,7 @@
 mod faults;
 mod installation;
 mod jobs;
+mod secrets;
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -19,6 +20,8 @@ fn main() -> ExitCode {
     let runtime = Arc::new(Runtime::new().expect("a runtime"));
     let installation = Arc::new(runtime.block_on(Installation::find()));
     let trials = jobs::trials(&installation).into_iter().chain(faults::trials(&installation));
+    // Last, when there is much to look at.
+    let trials = trials.chain(secrets::trials(&installation));
     let trials = trials.map(|(name, test)| {
         let runtime = Arc::clone(&runtime);
         Trial::test(name, move || {

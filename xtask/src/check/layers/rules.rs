@@ -74,6 +74,8 @@ pub(super) const RULES: &[Rule] = &[
         uses: &["mayfly-agent", "mayfly-aws", "mayfly-core", "mayfly-gitlab"],
         never_below: &[],
     },
+    // It is nothing but tests.
+    Rule { name: "mayfly-e2e", role: Role::Program, uses: &[], never_below: &[] },
     Rule { name: "xtask", role: Role::Program, uses: &[], never_below: &[] },
 ];
 

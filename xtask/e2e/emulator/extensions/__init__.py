@@ -1,0 +1,14 @@
+"""What MiniStack 1.5.33 lacks of what our stacks use.
+
+The stacks are written for AWS and deployed here as they are. Where the emulator knows less than they need, one module of this
+package teaches it; the module says what AWS does and what the emulator does without it. Each replaces a function by a wrapper
+around it. A function that is gone after an update of the emulator stops the start with an AttributeError, and the pinned version
+in xtask/python/emulator.txt is what all of this was tried with.
+"""
+
+from extensions import archives, asynchronous, environments, logs, network, rights, templates, tenancy, transport
+
+
+def install() -> None:
+    for module in (archives, asynchronous, environments, logs, network, rights, templates, tenancy, transport):
+        module.install()
