@@ -24,9 +24,9 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Task {
-    /// Runs all tests of the workspace, with cargo-nextest if it is installed
+    /// Runs all tests of the workspace, with cargo-nextest if it is installed, then the end-to-end tests
     Test {
-        /// Passed on to the test runner, such as a part of a test's name; doc tests are then left out
+        /// Passed on to the test runner, such as a part of a test's name; doc tests and end-to-end tests are then left out
         #[arg(last = true, value_name = "ARGS")]
         runner_arguments: Vec<String>,
     },

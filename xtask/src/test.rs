@@ -1,7 +1,8 @@
-//! `cargo xtask test`: all tests of the workspace.
+//! `cargo xtask test`: all tests of the workspace, then those of a deployed installation.
 
 use anyhow::Result;
 
+use crate::e2e;
 use crate::process::{cargo, has_cargo_subcommand, run_and_read, workspace};
 
 const NEXTEST: [&str; 3] = ["nextest", "run", "--workspace"];
@@ -28,8 +29,11 @@ pub(crate) fn run(runner_arguments: &[String]) -> Result<bool> {
         let (passed, lines) = run_and_read(&mut cargo(&root, &DOC_TESTS))?;
         all_passed &= passed;
         summary.splice(0..0, summary_of(&lines));
+        let deployed = e2e::run(false, &[])?;
+        all_passed &= deployed;
+        summary.push(format!("end to end: {}", if deployed { "ok" } else { "FAILED" }));
     } else {
-        println!("the test runner was given arguments: doc tests are left out");
+        println!("the test runner was given arguments: doc tests and end-to-end tests are left out");
     }
 
     println!("\n== summary ==");
