@@ -14,10 +14,13 @@ use tracing::{error, info, warn};
 
 use crate::dispatcher::Dispatcher;
 use crate::register::register;
-use crate::start::{Handled, MAX_CONFLICTS, WaitsFor, is_full, put_or_found};
+use crate::start::{Handled, MAX_CONFLICTS, WaitsFor, put_or_found};
 
 /// When to look again at a job whose record changed under its launch.
 const OVERTAKEN_RECHECK: SignedDuration = SignedDuration::from_secs(5);
+
+/// When to try again after a refusal by a backend that has room by now.
+const ROOM_RECHECK: SignedDuration = SignedDuration::from_secs(2);
 
 /// Carries out the claim in `record`, step by step, until a runner is on its way or nothing more can be done now.
 ///
@@ -44,15 +47,29 @@ pub(crate) async fn launch(
             AfterLaunch::Wait { until, reason } => {
                 warn!(job.key = %event.key, "The runner of job {} is tried again: {reason}", event.key);
                 let is_refused = matches!(outcome, LaunchOutcome::Refused { .. });
-                let is_full = is_refused && is_full(dispatcher).await?;
-                let waits_for = if is_full { WaitsFor::Room } else { WaitsFor::AnotherTry };
-                return Ok(Handled::Later { at: until, reason, waits_for });
+                let room = if is_refused { room_now(dispatcher, &record).await? } else { usize::MAX };
+                let (at, waits_for) = match room {
+                    0 => (until, WaitsFor::Room),
+                    usize::MAX => (until, WaitsFor::AnotherTry),
+                    // Perhaps it was the last runner that left meanwhile: nobody would wake the job.
+                    _ => (until.min(dispatcher.clock.now() + ROOM_RECHECK), WaitsFor::AnotherTry),
+                };
+                return Ok(Handled::Later { at, reason, waits_for });
             }
             AfterLaunch::GivenUp { reason } => {
                 error!(job.key = %event.key, "Job {} is parked: {reason}", event.key);
                 return Ok(Handled::Parked { reason });
             }
         }
+    }
+}
+
+/// How many more runners the backend of this claim may start.
+async fn room_now(dispatcher: &Dispatcher, record: &LedgerRecord) -> Result<usize, PortError> {
+    let target = record.claim.as_ref().map(|claim| claim.request.target.target_type());
+    match target.and_then(|target| dispatcher.backend(target)) {
+        Some(backend) => backend.room().await,
+        None => Ok(usize::MAX),
     }
 }
 

@@ -146,7 +146,7 @@ fn is_same_claim(stored: &LedgerRecord, ours: &LedgerRecord) -> bool {
 }
 
 /// True if no backend has room: then there is no need to ask anybody for the job.
-pub(crate) async fn is_full(dispatcher: &Dispatcher) -> Result<bool, PortError> {
+async fn is_full(dispatcher: &Dispatcher) -> Result<bool, PortError> {
     for backend in &dispatcher.backends {
         if backend.room().await? > 0 {
             return Ok(false);

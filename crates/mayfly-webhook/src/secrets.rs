@@ -28,7 +28,7 @@ pub(crate) struct Secrets {
     policy: SignaturePolicy,
     parameters: Parameters,
     clock: Arc<dyn Clock>,
-    /// When a request last had them read again.
+    /// When a request that did not match last had them read again.
     read_again_at: Mutex<Option<Timestamp>>,
 }
 
@@ -58,13 +58,18 @@ impl Secrets {
     /// The secrets as they are kept, or read now. If they cannot be had, they are asked for once more at once: what failed may
     /// have been a call of long ago, before the environment was frozen.
     pub(crate) async fn current(&self) -> Result<WebhookSecrets, NoSecrets> {
-        match self.known().await {
-            Err(NoSecrets::NoneUsable) if self.read_again().await => self.known().await,
+        match self.fetch().await {
+            Err(NoSecrets::NoneUsable) => {
+                // What fails again is said, name by name, below.
+                let _ = self.parameters.refresh().await;
+                self.fetch().await
+            }
             known => known,
         }
     }
 
-    async fn known(&self) -> Result<WebhookSecrets, NoSecrets> {
+    /// The secrets as they are kept, or read now.
+    pub(crate) async fn fetch(&self) -> Result<WebhookSecrets, NoSecrets> {
         let names: Vec<ParameterName> = self.tokens.iter().chain(&self.signing).cloned().collect();
         // One question for all of them. If one fails, each is asked for below, and the others still count.
         let _ = self.parameters.get_many(&names).await;
@@ -84,8 +89,7 @@ impl Secrets {
         WebhookSecrets::new(tokens, signing, self.policy).map_err(NoSecrets::Invalid)
     }
 
-    /// Reads the secrets again because they are not enough for a request, unless that was done a moment ago. True if they were
-    /// read.
+    /// Reads the secrets again because a request did not match, unless that was done a moment ago. True if they were read.
     pub(crate) async fn read_again(&self) -> bool {
         if !self.may_read_again() {
             return false;

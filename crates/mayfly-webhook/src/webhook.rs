@@ -64,7 +64,7 @@ impl Webhook {
 
     /// Fetches the secrets before anybody needs them. What fails here fails again, and is said, with the first request.
     pub(crate) async fn warm(&self) {
-        let _ = self.secrets.current().await;
+        let _ = self.secrets.fetch().await;
     }
 
     /// Answers one request, in time.

@@ -212,6 +212,19 @@ async fn only_allowed_sources_are_heard() {
     }
 }
 
+/// What is put on the bus is the input of the state machines, word for word.
+#[tokio::test]
+async fn no_secret_and_nothing_personal_is_put_on_the_bus() {
+    let mut world = World::new().await;
+    world.send(SECRET, PENDING).await;
+    let details: Vec<String> = world.aws.events().iter().map(|event| event["Detail"].to_string()).collect();
+    assert_eq!(details.len(), 1);
+    for private in [SECRET, "commit", "@", "user", "before_sha"] {
+        assert!(PENDING.contains(private) || private == SECRET, "{private} is in the webhook");
+        assert!(!details[0].contains(private), "{}", details[0]);
+    }
+}
+
 #[tokio::test]
 async fn no_secret_and_no_body_is_logged() {
     let mut world = World::with(&[("MAYFLY_LOG", "trace")]).await;

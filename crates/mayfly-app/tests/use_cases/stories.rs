@@ -91,10 +91,10 @@ async fn a_refusal_waits_for_capacity_and_leaves_no_registration() {
     world.backend.answer_next(LaunchOutcome::Refused { reason: "no capacity".to_owned() }, false);
     let event = world.event(JobStatus::Pending);
     let handled = start(&world.dispatcher, &event, Delivery::Again).await.unwrap();
-    // There is room for others: no runner need leave before it is tried again.
+    // There is room by now: it is tried soon, and no runner need leave before.
     assert!(matches!(handled, Handled::Later { waits_for: WaitsFor::AnotherTry, .. }), "{handled:?}");
     assert_eq!((world.registrations(), world.record().await.state), (0, LedgerState::Seen));
-    world.advance(15);
+    world.advance(2);
     done(&start(&world.dispatcher, &event, Delivery::Again).await.unwrap());
     assert_eq!((world.backend.live().len(), world.registrations()), (1, 1));
 }
