@@ -78,7 +78,9 @@ fn perform(workspace: &Metadata, steps: &mut Steps, keep: bool, test_arguments: 
 /// Runs the tests, with what they need in their environment.
 fn test(workspace: &Metadata, place: &Place, emulator: &Emulator, test_arguments: &[String]) -> Result<bool> {
     // Not nextest: it gives every test a process of its own, and these share one installation and one GitLab.
-    let arguments = ["test", "--package", TESTS, "--features", "deployed", "--"];
+    // Of the whole workspace: for one package alone the dependencies would be built again, with other features.
+    let feature = format!("{TESTS}/deployed");
+    let arguments = ["test", "--workspace", "--test", "e2e", "--features", &feature, "--"];
     let mut command = cargo(&workspace.workspace_root, &arguments);
     command.args(test_arguments).env("MAYFLY_E2E", place.description());
     run_command(emulator.as_client(&mut command))
