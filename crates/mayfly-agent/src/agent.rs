@@ -23,7 +23,7 @@ use crate::leftovers::{Family, adopt_orphans, kill_all_but, kill_leftovers};
 use crate::log_line::LogLine;
 use crate::registration::Registration;
 use crate::runner_process::{RunnerNews, RunnerOrder, RunnerProcess, StartError};
-use crate::settings::{AgentConfig, AgentTimings, StopRequest, TimeLimit};
+use crate::settings::{AgentConfig, AgentTimings, StopRequest};
 use crate::supervise::{Action, Event, Plan, Reason, Supervisor, TokenCheck};
 
 /// The agent looks at the clock at least this often: a sleep does not notice that the machine slept, or that its clock
@@ -57,7 +57,7 @@ pub async fn run(
     clock: &dyn Clock,
     stop: watch::Receiver<StopRequest>,
 ) -> RunnerEnd {
-    run_in(Household::Shared, &assignment, &config, None, clock, stop).await
+    run_in(Household::Shared, &assignment, &config, clock, stop).await
 }
 
 /// Like [`run`], for a process that starts nothing else: every process below it that is there after the runner is killed,
@@ -70,30 +70,17 @@ pub async fn run_alone(
     stop: watch::Receiver<StopRequest>,
 ) -> RunnerEnd {
     hide_from_jobs();
-    run_in(Household::Alone, &assignment, &config, None, clock, stop).await
-}
-
-/// Like [`run_alone`], on a machine that ends by itself. The earlier one of this limit and the assignment's deadline counts.
-pub async fn run_alone_within(
-    limit: &TimeLimit,
-    assignment: Assignment,
-    config: AgentConfig,
-    clock: &dyn Clock,
-    stop: watch::Receiver<StopRequest>,
-) -> RunnerEnd {
-    hide_from_jobs();
-    run_in(Household::Alone, &assignment, &config, Some(limit), clock, stop).await
+    run_in(Household::Alone, &assignment, &config, clock, stop).await
 }
 
 async fn run_in(
     household: Household,
     assignment: &Assignment,
     config: &AgentConfig,
-    limit: Option<&TimeLimit>,
     clock: &dyn Clock,
     stop: watch::Receiver<StopRequest>,
 ) -> RunnerEnd {
-    let last_words = LastWords::new(assignment, limit);
+    let last_words = LastWords::new(assignment, config.time_limit.as_ref());
     tracing::info!(runner = %assignment.runner, deadline = %last_words.deadline, "a runner starts");
     let (end, folder, registration) = match PrivateFolder::create(&config.work_dir, assignment) {
         Ok(folder) => {

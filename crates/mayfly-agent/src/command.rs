@@ -50,6 +50,7 @@ impl Arguments {
             work_dir: self.work_dir.unwrap_or_else(std::env::temp_dir),
             environment,
             timings: AgentTimings::default(),
+            time_limit: None,
         }
     }
 }

@@ -19,6 +19,8 @@ pub struct AgentConfig {
     pub environment: BTreeMap<OsString, OsString>,
     /// How long the agent waits for what.
     pub timings: AgentTimings,
+    /// When the machine ends by itself. The earlier one of this and the assignment's deadline counts.
+    pub time_limit: Option<TimeLimit>,
 }
 
 /// How long the agent waits for what. The defaults are for production; tests have shorter ones.

@@ -1,25 +1,13 @@
 //! The edge of our Lambda functions: what they read, whom they call and what they say. The only module that looks at the
 //! environment, and it does so only when it is asked to.
 
-#[cfg(any(
-    feature = "dynamodb",
-    feature = "eventbridge",
-    feature = "lambda",
-    feature = "sqs",
-    feature = "ssm"
-))]
+#[cfg(feature = "connection")]
 mod connection;
 mod logging;
 mod metrics;
 mod variables;
 
-#[cfg(any(
-    feature = "dynamodb",
-    feature = "eventbridge",
-    feature = "lambda",
-    feature = "sqs",
-    feature = "ssm"
-))]
+#[cfg(feature = "connection")]
 pub use connection::Connection;
 pub use logging::init_logging;
 pub use metrics::{Metrics, embedded_metric};

@@ -7,7 +7,6 @@ mod settings;
 mod wiring;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::Context;
 use lambda_runtime::{LambdaEvent, service_fn};
@@ -18,12 +17,9 @@ use crate::dispatch::Dispatch;
 use crate::request::Request;
 use crate::settings::Settings;
 
-/// Until the first question for an event is on its way. Reading certificates takes longer than sending it.
-const QUESTION_FIRST: Duration = Duration::from_millis(1);
-
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> anyhow::Result<()> {
-    init_logging()?;
+    init_logging(&[])?;
     let settings = Settings::read(&environment())?;
     let connection = Connection::from_environment()?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
@@ -32,7 +28,7 @@ async fn main() -> anyhow::Result<()> {
     // Runs beside the first question for an event: what it fetches is there, or on its way, when the event comes.
     let warming = Arc::clone(&dispatch);
     tokio::spawn(async move {
-        tokio::time::sleep(QUESTION_FIRST).await;
+        connection.prepare().await;
         warming.warm().await;
     });
 

@@ -51,6 +51,7 @@ pub async fn run(args: AgentArgs) -> anyhow::Result<()> {
         work_dir: dir.work_dir(),
         environment: environment(),
         timings: AgentTimings::default(),
+        time_limit: None,
     };
     // Every line of the log tells whose it is.
     let span = info_span!("runner", name = %assignment.runner);

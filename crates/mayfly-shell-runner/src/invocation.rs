@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use lambda_runtime::{Diagnostic, LambdaEvent};
-use mayfly_agent::{AgentConfig, StopRequest, end_abandoned, end_descendants, run_alone_within};
+use mayfly_agent::{AgentConfig, StopRequest, end_abandoned, end_descendants, run_alone};
 use mayfly_core::assignment::Assignment;
 use mayfly_core::clock::{Clock, SystemClock};
 use mayfly_core::decide::RunnerEnd;
@@ -123,12 +123,12 @@ impl ShellRunner {
             end_abandoned(scratch).await;
         }
         self.clean_up().await.map_err(InvocationError::NotClean)?;
-        let config = self.agent_config()?;
+        let config = self.agent_config(budget)?;
         assignment.deadline = budget.deadline_of(&assignment.settings);
         assignment.settings.pass_env.extend(self.settings.passed.iter().cloned());
         // Nobody can tell a function to stop.
         let stop = watch::channel(StopRequest::None).1;
-        let end = run_alone_within(&budget.runner, assignment, config, &self.clock, stop).await;
+        let end = run_alone(assignment, config, &self.clock, stop).await;
         if let Err(error) = self.clean_up().await {
             tracing::error!(error = %Chain(&error), "the environment is not used again");
         }
@@ -156,7 +156,7 @@ impl ShellRunner {
         removal.await.map_err(NotClean::Removal)?.map_err(NotClean::Files)
     }
 
-    fn agent_config(&self) -> Result<AgentConfig, InvocationError> {
+    fn agent_config(&self, budget: &Budget) -> Result<AgentConfig, InvocationError> {
         let Settings { runner_command, scratch, environment, program, .. } = &self.settings;
         let mut environment = environment.clone();
         let path = environment.get(std::ffi::OsStr::new("PATH")).map(AsRef::as_ref);
@@ -168,6 +168,7 @@ impl ShellRunner {
             work_dir: scratch.clone(),
             environment,
             timings: budget::agent_timings(),
+            time_limit: Some(budget.runner.clone()),
         })
     }
 }

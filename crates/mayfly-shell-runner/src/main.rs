@@ -3,7 +3,6 @@
 mod assignment;
 mod budget;
 mod invocation;
-mod logging;
 mod settings;
 mod shell;
 mod wipe;
@@ -13,6 +12,7 @@ use std::sync::Arc;
 
 use lambda_runtime::tower::util::MapFutureLayer;
 use lambda_runtime::{Error, LambdaEvent, Runtime, service_fn};
+use mayfly_aws::function::init_logging;
 use mayfly_core::error::Chain;
 
 use crate::invocation::ShellRunner;
@@ -22,7 +22,9 @@ fn main() -> ExitCode {
     if shell::is_called() {
         return shell::become_bash();
     }
-    logging::start();
+    if let Err(error) = init_logging(&["gitlab_runner"]) {
+        return failed(&error);
+    }
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return failed(&error),

@@ -6,7 +6,6 @@ mod settings;
 mod webhook;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::Context;
 use aws_lambda_events::apigw::ApiGatewayV2httpRequest;
@@ -20,12 +19,9 @@ use crate::secrets::{KEEP_SECRETS_FOR, Secrets};
 use crate::settings::Settings;
 use crate::webhook::Webhook;
 
-/// Until the first question for an event is on its way. Reading certificates takes longer than sending it.
-const QUESTION_FIRST: Duration = Duration::from_millis(1);
-
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> anyhow::Result<()> {
-    init_logging()?;
+    init_logging(&[])?;
     let settings = Settings::read(&environment())?;
     let connection = Connection::from_environment()?;
     let clock = Arc::new(SystemClock);
@@ -37,7 +33,7 @@ async fn main() -> anyhow::Result<()> {
     // Runs beside the first question for an event: what it fetches is there, or on its way, when the event comes.
     let warming = Arc::clone(&webhook);
     tokio::spawn(async move {
-        tokio::time::sleep(QUESTION_FIRST).await;
+        connection.prepare().await;
         warming.warm().await;
     });
 

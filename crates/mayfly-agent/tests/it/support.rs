@@ -64,6 +64,7 @@ impl World {
                 quit_grace: Duration::from_millis(100),
                 ..AgentTimings::default()
             },
+            time_limit: None,
         };
         let assignment = Assignment {
             runner: "mayfly-local-0a1b".parse().unwrap(),

@@ -57,7 +57,6 @@ impl Timeouts {
 #[derive(Debug, Clone)]
 pub struct Connection {
     config: SdkConfig,
-    #[cfg(feature = "lambda")]
     is_plain: bool,
 }
 
@@ -113,10 +112,15 @@ impl Connection {
                     .with_max_backoff(LONGEST_BACKOFF),
             );
         config.set_endpoint_url(endpoint.map(|endpoint| endpoint.url));
-        Self {
-            config: config.build(),
-            #[cfg(feature = "lambda")]
-            is_plain,
+        Self { config: config.build(), is_plain }
+    }
+
+    /// Reads what the first call would read otherwise, the root certificates, on a thread of its own: the function asks for
+    /// its first event meanwhile.
+    pub async fn prepare(&self) {
+        if !self.is_plain {
+            // A panic shows again with the first call.
+            let _ = tokio::task::spawn_blocking(http::read_roots).await;
         }
     }
 

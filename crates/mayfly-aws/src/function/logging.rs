@@ -15,16 +15,17 @@ const OURS: &str = "mayfly";
 const LIBRARIES: LevelFilter = LevelFilter::WARN;
 
 /// Begins to log. `MAYFLY_LOG` says from which level on our own crates do: `error`, `warn`, `info` (unless it says
-/// otherwise), `debug` or `trace`; libraries log warnings at most. A second call changes nothing.
-pub fn init_logging() -> Result<(), InvalidVariable> {
+/// otherwise), `debug` or `trace`; libraries log warnings at most, since below that they may show what they send and receive.
+/// Targets that begin with one of `also` count as ours. A second call changes nothing.
+pub fn init_logging(also: &[&str]) -> Result<(), InvalidVariable> {
     let level = environment().optional("MAYFLY_LOG", "`error`, `warn`, `info`, `debug` or `trace`")?;
-    let subscriber = subscriber(level.unwrap_or(LevelFilter::INFO), io::stdout);
+    let subscriber = subscriber(level.unwrap_or(LevelFilter::INFO), also, io::stdout);
     // The only error is that somebody logs already.
     let _ = tracing::subscriber::set_global_default(subscriber);
     Ok(())
 }
 
-fn subscriber<W>(level: LevelFilter, writer: W) -> impl Subscriber + Send + Sync
+fn subscriber<W>(level: LevelFilter, also: &[&str], writer: W) -> impl Subscriber + Send + Sync + use<W>
 where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {
@@ -34,7 +35,8 @@ where
         .with_span_list(false)
         .with_ansi(false)
         .with_writer(writer);
-    let filter = Targets::new().with_default(level.min(LIBRARIES)).with_target(OURS, level);
+    let ours = also.iter().chain(&[OURS]).map(|target| (*target, level));
+    let filter = Targets::new().with_default(level.min(LIBRARIES)).with_targets(ours);
     tracing_subscriber::registry().with(lines.with_filter(filter))
 }
 
@@ -62,7 +64,7 @@ mod tests {
     fn logged(level: LevelFilter, log: impl FnOnce()) -> Vec<serde_json::Value> {
         let lines = Lines::default();
         let writer = lines.clone();
-        tracing::subscriber::with_default(subscriber(level, move || writer.clone()), log);
+        tracing::subscriber::with_default(subscriber(level, &["gitlab_runner"], move || writer.clone()), log);
         let bytes = lines.0.lock().unwrap().clone();
         let text = String::from_utf8(bytes).unwrap();
         text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
@@ -99,11 +101,13 @@ mod tests {
             tracing::debug!("ours debug");
             tracing::warn!(target: "hyper_util::client", "library warn");
             tracing::info!(target: "hyper_util::client", "library info");
+            tracing::trace!(target: "lambda_runtime::layers::api_response", "a payload");
+            tracing::info!(target: "gitlab_runner", "also info");
         };
         for (level, expected) in [
             (LevelFilter::ERROR, "ours error"),
-            (LevelFilter::INFO, "ours error, ours info, library warn"),
-            (LevelFilter::TRACE, "ours error, ours info, ours debug, library warn"),
+            (LevelFilter::INFO, "ours error, ours info, library warn, also info"),
+            (LevelFilter::TRACE, "ours error, ours info, ours debug, library warn, also info"),
         ] {
             let messages: Vec<String> =
                 logged(level, log).iter().map(|line| line["message"].as_str().unwrap().to_owned()).collect();

@@ -24,7 +24,7 @@ pub(crate) fn main() -> ExitCode {
 }
 
 fn begin() -> Result<Option<String>, InvalidVariable> {
-    init_logging()?;
+    init_logging(&[])?;
     if environment().optional::<String>("MAYFLY_TEST", "a text")?.is_some() {
         log();
         return Ok(None);

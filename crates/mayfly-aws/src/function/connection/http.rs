@@ -9,7 +9,8 @@ use aws_smithy_runtime_api::client::connector_metadata::ConnectorMetadata;
 use aws_smithy_runtime_api::client::http::{
     HttpClient, HttpConnectorSettings, SharedHttpClient, SharedHttpConnector,
 };
-use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
+use aws_smithy_runtime_api::client::runtime_components::{RuntimeComponents, RuntimeComponentsBuilder};
+use aws_smithy_types::config_bag::ConfigBag;
 
 /// A frozen function keeps its connections, and the other end closes them meanwhile. One that idled for so long is not
 /// used again; hyper's own limit is 90 s.
@@ -36,6 +37,14 @@ pub(super) fn http_client(is_plain: bool, reuse: Reuse) -> SharedHttpClient {
     } else {
         builder.tls_provider(Provider::rustls(CryptoMode::Ring)).build_https()
     }))
+}
+
+/// Reads the root certificates of the system, for all clients of this process. Reading them takes most of the time until a
+/// first call. This makes a connector and throws it away; what it has read stays.
+pub(super) fn read_roots() {
+    let client = Builder::new().tls_provider(Provider::rustls(CryptoMode::Ring)).build_https();
+    // It only fails where the first call fails as well, and that one is heard.
+    let _ = client.validate_base_client_config(&RuntimeComponentsBuilder::new("roots"), &ConfigBag::base());
 }
 
 /// Leaves out what the client does when an SDK client is made with it: it builds a connector to have the certificates read
