@@ -16,14 +16,14 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-use crate::environment::runner_environment;
+use crate::environment::{region_of, runner_environment};
 use crate::folder::PrivateFolder;
 use crate::last_words::{LastWords, say};
 use crate::leftovers::{Family, adopt_orphans, kill_all_but, kill_leftovers};
 use crate::log_line::LogLine;
 use crate::registration::Registration;
 use crate::runner_process::{RunnerNews, RunnerOrder, RunnerProcess, StartError};
-use crate::settings::{AgentConfig, AgentTimings, StopRequest};
+use crate::settings::{AgentConfig, AgentTimings, StopRequest, TimeLimit};
 use crate::supervise::{Action, Event, Plan, Reason, Supervisor, TokenCheck};
 
 /// The agent looks at the clock at least this often: a sleep does not notice that the machine slept, or that its clock
@@ -57,7 +57,7 @@ pub async fn run(
     clock: &dyn Clock,
     stop: watch::Receiver<StopRequest>,
 ) -> RunnerEnd {
-    run_in(Household::Shared, &assignment, &config, clock, stop).await
+    run_in(Household::Shared, &assignment, &config, clock, News { stop, limit: no_limit() }).await
 }
 
 /// Like [`run`], for a process that starts nothing else: every process below it that is there after the runner is killed,
@@ -69,8 +69,32 @@ pub async fn run_alone(
     clock: &dyn Clock,
     stop: watch::Receiver<StopRequest>,
 ) -> RunnerEnd {
+    run_alone_until(assignment, config, clock, stop, no_limit()).await
+}
+
+/// Like [`run_alone`], on a machine that may be taken away: `limit` tells when, once it is known. The runner takes no job any
+/// more then. If it has none it leaves at once, and else when its job is over or, at the latest, in time for the limit. A limit
+/// after the deadline does not postpone it. A receiver without a sender never tells one.
+pub async fn run_alone_until(
+    assignment: Assignment,
+    config: AgentConfig,
+    clock: &dyn Clock,
+    stop: watch::Receiver<StopRequest>,
+    limit: watch::Receiver<Option<TimeLimit>>,
+) -> RunnerEnd {
     hide_from_jobs();
-    run_in(Household::Alone, &assignment, &config, clock, stop).await
+    run_in(Household::Alone, &assignment, &config, clock, News { stop, limit }).await
+}
+
+/// What is heard from outside while a runner runs.
+struct News {
+    stop: watch::Receiver<StopRequest>,
+    limit: watch::Receiver<Option<TimeLimit>>,
+}
+
+/// Nobody ever takes the machine away.
+fn no_limit() -> watch::Receiver<Option<TimeLimit>> {
+    watch::channel(None).1
 }
 
 async fn run_in(
@@ -78,22 +102,16 @@ async fn run_in(
     assignment: &Assignment,
     config: &AgentConfig,
     clock: &dyn Clock,
-    stop: watch::Receiver<StopRequest>,
+    news: News,
 ) -> RunnerEnd {
     let last_words = LastWords::new(assignment, config.time_limit.as_ref());
     tracing::info!(runner = %assignment.runner, deadline = %last_words.deadline, "a runner starts");
-    let (end, folder, registration) = match PrivateFolder::create(&config.work_dir, assignment) {
+    let region = region_of(&config.environment);
+    let (end, folder, registration) = match PrivateFolder::create(&config.work_dir, assignment, region) {
         Ok(folder) => {
             let registration = Arc::new(Registration::new(assignment, Some(folder.system_id.clone())));
-            let work = Work {
-                assignment,
-                config,
-                last_words: &last_words,
-                folder: &folder,
-                registration: &registration,
-                household,
-            };
-            let end = work.run(clock, stop).await;
+            let work = Work { assignment, config, folder: &folder, registration: &registration, household };
+            let end = work.run(last_words, clock, news).await;
             (end, Some(folder), registration)
         }
         Err(error) => {
@@ -131,18 +149,17 @@ async fn say_farewell(folder: Option<PrivateFolder>, registration: &Registration
 struct Work<'a> {
     assignment: &'a Assignment,
     config: &'a AgentConfig,
-    last_words: &'a LastWords,
     folder: &'a PrivateFolder,
     registration: &'a Arc<Registration>,
     household: Household,
 }
 
 impl Work<'_> {
-    async fn run(&self, clock: &dyn Clock, stop: watch::Receiver<StopRequest>) -> RunnerEnd {
+    async fn run(&self, last_words: LastWords, clock: &dyn Clock, news: News) -> RunnerEnd {
         let AgentTimings { leftovers, .. } = self.config.timings;
         let wait_timeout = SignedDuration::from_secs(self.assignment.settings.wait_timeout_seconds.into());
         let now = clock.now();
-        let deadline = self.last_words.deadline;
+        let deadline = last_words.deadline;
         let plan = Plan::new(now, wait_timeout, deadline, &self.config.timings);
         if plan.is_over(now) {
             tracing::warn!(%deadline, "the assignment came too late");
@@ -156,9 +173,14 @@ impl Work<'_> {
                 return failed();
             }
         };
-        let mut watch =
-            Watch { work: self, supervisor: Supervisor::new(plan), runner, checks: JoinSet::new() };
-        let status = watch.until_exit(clock, stop).await;
+        let mut watch = Watch {
+            work: self,
+            last_words,
+            supervisor: Supervisor::new(plan),
+            runner,
+            checks: JoinSet::new(),
+        };
+        let status = watch.until_exit(clock, news).await;
         kill_leftovers(self.family(), leftovers).await;
         watch.read_rest_of_log().await;
         watch.end(status)
@@ -191,6 +213,7 @@ impl Work<'_> {
 /// A started runner under supervision.
 struct Watch<'a> {
     work: &'a Work<'a>,
+    last_words: LastWords,
     supervisor: Supervisor,
     runner: RunnerProcess,
     checks: JoinSet<TokenCheck>,
@@ -198,14 +221,11 @@ struct Watch<'a> {
 
 impl Watch<'_> {
     /// Does what the supervisor says until the runner is gone; `None` if it was killed and still is not.
-    async fn until_exit(
-        &mut self,
-        clock: &dyn Clock,
-        mut stop: watch::Receiver<StopRequest>,
-    ) -> Option<ExitStatus> {
-        // A request made before the runner was there counts too.
-        stop.mark_changed();
-        let mut can_be_stopped = true;
+    async fn until_exit(&mut self, clock: &dyn Clock, mut news: News) -> Option<ExitStatus> {
+        // What was said before the runner was there counts too.
+        news.stop.mark_changed();
+        news.limit.mark_changed();
+        let (mut can_be_stopped, mut can_be_limited) = (true, true);
         loop {
             let nap = nap(self.supervisor.wake_at(), clock.now());
             let event = tokio::select! {
@@ -216,10 +236,14 @@ impl Watch<'_> {
                 Some(check) = self.checks.join_next() => {
                     Event::TokenChecked(check.unwrap_or(TokenCheck::Unknown))
                 }
-                changed = stop.changed(), if can_be_stopped => {
+                changed = news.stop.changed(), if can_be_stopped => {
                     // Nobody is left to ask for it once the sender is gone.
                     can_be_stopped = changed.is_ok();
-                    Event::Stopped(*stop.borrow_and_update())
+                    Event::Stopped(*news.stop.borrow_and_update())
+                }
+                changed = news.limit.changed(), if can_be_limited => {
+                    can_be_limited = changed.is_ok();
+                    self.limit(news.limit.borrow_and_update().as_ref())
                 }
                 () = tokio::time::sleep(nap) => Event::TimePassed,
             };
@@ -236,6 +260,13 @@ impl Watch<'_> {
                 }
             }
         }
+    }
+
+    fn limit(&mut self, limit: Option<&TimeLimit>) -> Event {
+        let Some(limit) = limit else { return Event::TimePassed };
+        tracing::warn!(deadline = %limit.deadline, because = limit.because, "the machine will be taken away");
+        self.last_words.shorten(limit);
+        Event::MachineLeaves(limit.deadline)
     }
 
     async fn read_rest_of_log(&mut self) {
@@ -274,7 +305,7 @@ impl Watch<'_> {
 
     async fn explain(&self, reason: Reason) {
         let is_shell = self.work.assignment.settings.executor == Executor::Shell;
-        let Some(words) = self.work.last_words.on(reason) else { return };
+        let Some(words) = self.last_words.on(reason) else { return };
         if let Some(runner) = self.runner.id().filter(|_| is_shell) {
             say(runner, &words).await;
         }

@@ -13,11 +13,31 @@ use tracing_subscriber::EnvFilter;
 
 /// Runs one GitLab job for one assignment, and cleans up.
 #[derive(Debug, clap::Parser)]
-#[command(version)]
+#[command(version, args_conflicts_with_subcommands = true)]
 pub(crate) struct Arguments {
+    /// What to do instead.
+    #[cfg(feature = "machine")]
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
     /// The file with the assignment; it is removed once it is read. Without it, standard input is read.
     #[arg(long, value_name = "FILE")]
-    assignment: Option<PathBuf>,
+    pub(crate) assignment: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) runner: RunnerArguments,
+}
+
+/// Another use of the agent.
+#[cfg(feature = "machine")]
+#[derive(Debug, clap::Subcommand)]
+pub(crate) enum Command {
+    /// On an EC2 instance: fetches the assignment that waits for this instance, runs its job and ends. Whoever starts this ends
+    /// the instance then.
+    Machine(crate::machine::MachineArguments),
+}
+
+/// How the runner is run.
+#[derive(Debug, clap::Args)]
+pub(crate) struct RunnerArguments {
     /// Where the runner's private folder is made. Without it, in the system's folder for temporary files.
     #[arg(long, value_name = "FOLDER")]
     work_dir: Option<PathBuf>,
@@ -29,18 +49,18 @@ pub(crate) struct Arguments {
     runner_command: Vec<OsString>,
 }
 
-impl Arguments {
-    /// Reads the assignment, and removes the file it was in, readable or not.
-    pub(crate) fn read_assignment(&self) -> anyhow::Result<Assignment> {
-        let mut json = Vec::new();
-        if let Some(file) = &self.assignment {
-            json = take_file(file)?;
-        } else {
-            io::stdin().read_to_end(&mut json).context("standard input cannot be read")?;
-        }
-        Ok(Assignment::from_json(&json)?)
+/// Reads the assignment, and removes the file it was in, readable or not. Without a file, standard input is read.
+pub(crate) fn read_assignment(file: Option<&Path>) -> anyhow::Result<Assignment> {
+    let mut json = Vec::new();
+    if let Some(file) = file {
+        json = take_file(file)?;
+    } else {
+        io::stdin().read_to_end(&mut json).context("standard input cannot be read")?;
     }
+    Ok(Assignment::from_json(&json)?)
+}
 
+impl RunnerArguments {
     /// How the agent works on this machine.
     pub(crate) fn into_config(self) -> AgentConfig {
         #[expect(clippy::disallowed_methods, reason = "the one place where the environment is read")]

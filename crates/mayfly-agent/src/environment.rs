@@ -44,7 +44,7 @@ const AWS_CREDENTIALS: [&str; 7] = [
 const AWS_CONTAINER: &str = "AWS_CONTAINER_";
 
 /// Go with the credentials; alone they are no secret.
-const AWS_REGIONS: [&str; 2] = ["AWS_DEFAULT_REGION", "AWS_REGION"];
+pub(crate) const AWS_REGIONS: [&str; 2] = ["AWS_DEFAULT_REGION", "AWS_REGION"];
 
 /// Never passed on, named or not: what is the Lambda runtime's, and what `gitlab-runner` would read as its own settings.
 /// A log level without the line about a received job would blind the agent.
@@ -93,6 +93,11 @@ pub fn job_environment(
         .filter(|(name, _)| is_passed(name))
         .map(|(name, value)| (name.clone(), value.clone()))
         .collect()
+}
+
+/// The region that the machine is in, as its variables tell.
+pub(crate) fn region_of(machine: &BTreeMap<OsString, OsString>) -> Option<&str> {
+    machine.get(OsStr::new("AWS_REGION")).and_then(|region| region.to_str())
 }
 
 /// Chooses a job's variables out of the machine's, and adds those of its private places.

@@ -45,8 +45,12 @@ pub(crate) struct PrivateFolder {
 }
 
 impl PrivateFolder {
-    /// Makes the folder with the runner's configuration in it.
-    pub(crate) fn create(work_dir: &Path, assignment: &Assignment) -> Result<Self, FolderError> {
+    /// Makes the folder with the runner's configuration in it. The region is the machine's, if it has one.
+    pub(crate) fn create(
+        work_dir: &Path,
+        assignment: &Assignment,
+        region: Option<&str>,
+    ) -> Result<Self, FolderError> {
         // The kernel tells where processes are without links, and so must we.
         let directory = fs::canonicalize(work_dir)
             .and_then(|work_dir| {
@@ -65,7 +69,7 @@ impl PrivateFolder {
         let mark = directory.path().file_name().unwrap_or_default().to_owned();
         let system_id = system_id(&mark);
         let config_file = config.join("config.toml");
-        let document = runner_config(assignment, &builds, &cache).map_err(FolderError::Config)?;
+        let document = runner_config(assignment, &builds, &cache, region).map_err(FolderError::Config)?;
         write_for_owner(&config_file, document.expose_secret())?;
         write_for_owner(&config.join(".runner_system_id"), &system_id)?;
         Ok(Self { directory, config_file, home, temporary, mark, system_id })
@@ -167,8 +171,9 @@ mod tests {
             at_end: RegistrationEnd::DeleteRunner,
             settings: RunnerSettings::default(),
             deadline: "2026-08-01T11:00:00Z".parse().unwrap(),
+            job_credentials: None,
         };
-        PrivateFolder::create(work_dir, &assignment).unwrap()
+        PrivateFolder::create(work_dir, &assignment, None).unwrap()
     }
 
     fn mode_of(path: &Path) -> u32 {

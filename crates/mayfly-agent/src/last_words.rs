@@ -40,17 +40,22 @@ pub(crate) struct LastWords {
 impl LastWords {
     /// The assignment's deadline counts, or the machine's if that is earlier.
     pub(crate) fn new(assignment: &Assignment, limit: Option<&TimeLimit>) -> Self {
-        match limit {
-            Some(limit) if limit.deadline < assignment.deadline => {
-                Self { deadline: limit.deadline, because: limit.because.clone() }
-            }
-            _ => Self {
-                deadline: assignment.deadline,
-                because: format!(
-                    "its mapping lets it live for {} s (`max_life_seconds`)",
-                    assignment.settings.max_life_seconds
-                ),
-            },
+        let because = format!(
+            "its mapping lets it live for {} s (`max_life_seconds`)",
+            assignment.settings.max_life_seconds
+        );
+        let mut words = Self { deadline: assignment.deadline, because };
+        if let Some(limit) = limit {
+            words.shorten(limit);
+        }
+        words
+    }
+
+    /// The machine ends by itself at this time; what is earlier counts.
+    pub(crate) fn shorten(&mut self, limit: &TimeLimit) {
+        if limit.deadline < self.deadline {
+            self.deadline = limit.deadline;
+            self.because.clone_from(&limit.because);
         }
     }
 
@@ -153,6 +158,7 @@ mod tests {
             at_end: RegistrationEnd::DeleteRunner,
             settings: RunnerSettings::default(),
             deadline: "2026-08-01T11:00:00Z".parse().unwrap(),
+            job_credentials: None,
         };
         let limit = limit.map(|deadline| TimeLimit {
             deadline: deadline.parse().unwrap(),

@@ -13,7 +13,7 @@ mod settings;
 mod signals;
 mod supervise;
 
-pub use agent::{hide_from_jobs, run, run_alone};
+pub use agent::{hide_from_jobs, run, run_alone, run_alone_until};
 pub use environment::job_environment;
 pub use folder::remove_folder;
 pub use leftovers::{end_abandoned, end_descendants};

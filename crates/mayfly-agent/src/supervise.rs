@@ -24,6 +24,7 @@ pub(crate) struct Plan {
     terminate_at: Timestamp,
     /// It is killed by then.
     kill_by: Timestamp,
+    term_before_deadline: SignedDuration,
     kill_job_after_term: SignedDuration,
     kill_after_term: SignedDuration,
     quit_grace: SignedDuration,
@@ -40,6 +41,8 @@ pub(crate) enum Event {
     TokenChecked(TokenCheck),
     /// The agent was told to stop, now or after the job.
     Stopped(StopRequest),
+    /// The machine will be taken away at this time.
+    MachineLeaves(Timestamp),
 }
 
 /// What GitLab says of a token.
@@ -128,14 +131,22 @@ impl Plan {
     ) -> Self {
         let signed = |duration| SignedDuration::try_from(duration).unwrap_or(SignedDuration::MAX);
         let idle = wait_timeout.saturating_add(signed(timings.idle_grace));
+        let term_before_deadline = signed(timings.term_before_deadline);
         Self {
             give_up_waiting_at: later(now, idle),
-            terminate_at: earlier(deadline, signed(timings.term_before_deadline)),
+            terminate_at: earlier(deadline, term_before_deadline),
             kill_by: earlier(deadline, MARGIN),
+            term_before_deadline,
             kill_job_after_term: signed(timings.kill_job_after_term),
             kill_after_term: signed(timings.kill_after_term),
             quit_grace: signed(timings.quit_grace),
         }
+    }
+
+    /// Has everything done in time for this deadline too.
+    fn shorten(&mut self, deadline: Timestamp) {
+        self.terminate_at = self.terminate_at.min(earlier(deadline, self.term_before_deadline));
+        self.kill_by = self.kill_by.min(earlier(deadline, MARGIN));
     }
 
     /// True if no time is left to run anything.
@@ -169,13 +180,9 @@ impl Supervisor {
                     self.leave(Reason::TokenRefused, now, &mut actions);
                 }
             }
-            Event::Stopped(StopRequest::AfterJob) => {
-                if self.phase == Phase::Running {
-                    self.phase = Phase::Quitting;
-                    actions.push(Action::Quit);
-                }
-            }
+            Event::Stopped(StopRequest::AfterJob) => self.quit(&mut actions),
             Event::Stopped(StopRequest::Now) => self.leave(Reason::Stopped, now, &mut actions),
+            Event::MachineLeaves(deadline) => self.hurry(deadline, now, &mut actions),
         }
         self.pass_time(now, &mut actions);
         actions
@@ -254,6 +261,26 @@ impl Supervisor {
             // The job came with the last request. It needs time to be reported as interrupted.
             *kill_job_at = Some(later(now, self.plan.kill_job_after_term));
             *kill_at = later(now, self.plan.kill_after_term).min(self.plan.kill_by);
+        }
+    }
+
+    /// It takes no job any more, and finishes the one it has.
+    fn quit(&mut self, actions: &mut Vec<Action>) {
+        if self.phase == Phase::Running {
+            self.phase = Phase::Quitting;
+            actions.push(Action::Quit);
+        }
+    }
+
+    /// Its machine leaves at this time: without a job it leaves now, and a job may go on as long as it can be.
+    fn hurry(&mut self, deadline: Timestamp, now: Timestamp, actions: &mut Vec<Action>) {
+        self.plan.shorten(deadline);
+        if let Phase::Leaving { kill_at, .. } = &mut self.phase {
+            *kill_at = self.plan.kill_by.min(*kill_at);
+        } else if self.job.is_none() {
+            self.leave(Reason::Stopped, now, actions);
+        } else if now < self.plan.terminate_at {
+            self.quit(actions);
         }
     }
 
@@ -514,6 +541,61 @@ mod tests {
         supervisor.handle(job(7), second(1));
         assert_eq!(supervisor.handle(TIME, second(990)), [SAY_LATE, TERM]);
         assert_eq!(supervisor.wake_at(), Some(second(998)));
+    }
+
+    #[test]
+    fn a_runner_without_a_job_leaves_when_its_machine_is_taken_away() {
+        let taken = Event::MachineLeaves(second(500));
+        check(&[(3, taken), (13, TIME)], &[(3, TERM), (13, KILL)], None, (Stopped, None));
+        check(
+            &[(3, QUIT), (4, taken), (5, job(7)), (25, TIME)],
+            &[(3, Action::Quit), (4, TERM), (5, REMOVE), (25, KILL_JOB)],
+            Some(0),
+            (Stopped, Some(7)),
+        );
+    }
+
+    #[test]
+    fn a_job_goes_on_until_shortly_before_its_machine_is_taken_away() {
+        let taken = Event::MachineLeaves(second(500));
+        let quit = Action::Quit;
+        check(
+            &[(5, job(7)), (300, taken), (301, taken), (459, TIME), (460, TIME), (480, TIME), (495, TIME)],
+            &[(5, REMOVE), (300, quit), (460, SAY_LATE), (460, TERM), (480, KILL_JOB), (495, KILL)],
+            None,
+            (Deadline, Some(7)),
+        );
+        check(
+            &[(5, job(7)), (300, taken), (400, SUCCEEDED)],
+            &[(5, REMOVE), (300, quit)],
+            Some(0),
+            (JobDone, Some(7)),
+        );
+    }
+
+    #[test]
+    fn a_machine_that_is_taken_away_at_once_leaves_no_time_to_wait() {
+        let taken = Event::MachineLeaves(second(310));
+        check(
+            &[(5, job(7)), (300, taken), (308, TIME)],
+            &[(5, REMOVE), (300, SAY_LATE), (300, TERM), (308, KILL)],
+            None,
+            (Deadline, Some(7)),
+        );
+        // It is on its way out already: it is only hurried.
+        check(
+            &[(5, job(7)), (290, STOP), (300, taken), (308, TIME)],
+            &[(5, REMOVE), (290, SAY_STOPPED), (290, TERM), (308, KILL)],
+            None,
+            (Stopped, Some(7)),
+        );
+    }
+
+    #[test]
+    fn a_machine_that_is_taken_away_after_the_deadline_changes_nothing_for_a_job() {
+        let actions = [(5, REMOVE), (300, Action::Quit), (960, SAY_LATE), (960, TERM)];
+        let taken = Event::MachineLeaves(second(2000));
+        check(&[(5, job(7)), (300, taken), (959, TIME), (960, TIME)], &actions, Some(0), (Deadline, Some(7)));
     }
 
     #[test]

@@ -6,8 +6,9 @@ use std::sync::Arc;
 use mayfly_core::clock::Clock;
 use mayfly_core::decide::LaunchPolicy;
 use mayfly_core::launch::Holder;
+use mayfly_core::machine::MachineDefaults;
 use mayfly_core::mapping::TargetType;
-use mayfly_core::ports::{Backend, Gitlab, Ledger, MappingStore, SecretStore};
+use mayfly_core::ports::{Backend, Gitlab, JobRoles, Ledger, MachineBackend, MappingStore, SecretStore};
 use mayfly_core::resolve::DefaultTarget;
 use url::Url;
 
@@ -32,6 +33,8 @@ pub struct Dispatcher {
     pub asks_protection: bool,
     /// One backend a target type.
     pub backends: Vec<Arc<dyn Backend>>,
+    /// The machines of target type `EC2`; `None`: this installation has none.
+    pub machines: Option<Machines>,
     /// How runners get their token.
     pub registration: Registration,
     /// Where jobs without a mapping go; `None`: they are not ours.
@@ -49,6 +52,17 @@ impl Dispatcher {
     pub fn backend(&self, target: TargetType) -> Option<&dyn Backend> {
         self.backends.iter().map(AsRef::as_ref).find(|backend| backend.target_type() == target)
     }
+}
+
+/// What it takes to run jobs on machines of their own.
+#[derive(Clone)]
+pub struct Machines {
+    /// Starts and ends them.
+    pub backend: Arc<dyn MachineBackend>,
+    /// Roles for the jobs on them.
+    pub roles: Arc<dyn JobRoles>,
+    /// What the stack has for them.
+    pub defaults: MachineDefaults,
 }
 
 /// How runners get their token.

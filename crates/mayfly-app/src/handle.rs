@@ -1,12 +1,14 @@
 //! What events other than `pending` do, and what the end of a runner does.
 
+use jiff::Timestamp;
 use mayfly_core::decide::{
-    EndRunner, FinishInput, RecordInput, RunnerEnd, StartAgain, decide_finish, decide_gone, decide_record,
-    decide_runner_ended,
+    EndRunner, FinishInput, RecordInput, RunnerEnd, StartAgain, decide_finish, decide_gone,
+    decide_partly_ended, decide_record, decide_runner_ended,
 };
 use mayfly_core::error::{Chain, PortError};
 use mayfly_core::event::JobEvent;
 use mayfly_core::ledger::{LedgerRecord, LedgerState};
+use mayfly_core::mapping::TargetType;
 use mayfly_core::ports::Written;
 use mayfly_core::runner_name::RunnerName;
 use mayfly_core::status::Rank;
@@ -110,15 +112,28 @@ async fn end_runner(dispatcher: &Dispatcher, end: &EndRunner) -> Result<Handled,
         Some(id) => dispatcher.gitlab.delete_runner(id).await,
         None => Ok(()),
     };
-    let stopped = match dispatcher.backend(end.runner.target) {
-        Some(backend) => backend.stop(&end.runner, &end.reason).await,
-        None => Ok(()),
-    };
-    forgive_never(unregistered, &end.runner)?;
-    forgive_never(stopped, &end.runner)?;
-    write_runner_ended(dispatcher, end).await?;
+    let stopped = if end.is_stopped { Ok(()) } else { stop(dispatcher, end).await };
+    let unregistered = forgive_never(unregistered, &end.runner);
+    let stopped = forgive_never(stopped, &end.runner);
+    if unregistered.is_err() || stopped.is_err() {
+        let (is_unregistered, is_stopped) = (unregistered.is_ok(), stopped.is_ok());
+        let partly = |owner: &LedgerRecord, now| decide_partly_ended(owner, is_unregistered, is_stopped, now);
+        write_owner(dispatcher, &end.runner, partly).await?;
+        return unregistered.and(stopped).map(|()| Handled::done("ended"));
+    }
+    write_owner(dispatcher, &end.runner, |owner, now| decide_runner_ended(owner, &end.reason, now)).await?;
     info!(runner.name = %end.runner, "Ended runner {}: {}", end.runner, end.reason);
     Ok(Handled::done(format!("ended runner {}", end.runner)))
+}
+
+async fn stop(dispatcher: &Dispatcher, end: &EndRunner) -> Result<(), PortError> {
+    if let (TargetType::Ec2, Some(machines)) = (end.runner.target, &dispatcher.machines) {
+        return machines.backend.stop(&end.runner.resource, end.is_fresh).await;
+    }
+    match dispatcher.backend(end.runner.target) {
+        Some(backend) => backend.stop(&end.runner, &end.reason).await,
+        None => Ok(()),
+    }
 }
 
 /// A part of a runner's end that failed for good would fail again: it is said, and the rest goes on.
@@ -145,19 +160,20 @@ fn log_gone(runner: &RunnerName, end: &RunnerEnd, record: &LedgerRecord) {
     }
 }
 
-async fn write_runner_ended(dispatcher: &Dispatcher, end: &EndRunner) -> Result<(), PortError> {
+/// Writes what a decision makes of the record of a runner.
+pub(crate) async fn write_owner(
+    dispatcher: &Dispatcher,
+    runner: &RunnerName,
+    decide: impl Fn(&LedgerRecord, Timestamp) -> Option<LedgerRecord>,
+) -> Result<(), PortError> {
     for _ in 0..MAX_CONFLICTS {
         let now = dispatcher.clock.now();
-        let Some(owner) = dispatcher.ledger.by_runner(&end.runner, now).await? else { return Ok(()) };
-        let ended = decide_runner_ended(&owner, &end.reason, now);
-        if write_all(dispatcher, ended.as_slice()).await? {
+        let Some(owner) = dispatcher.ledger.by_runner(runner, now).await? else { return Ok(()) };
+        if write_all(dispatcher, decide(&owner, now).as_slice()).await? {
             return Ok(());
         }
     }
-    Err(PortError::later(
-        format!("end of runner {}", end.runner),
-        "the ledger's record changed again and again",
-    ))
+    Err(PortError::later(format!("end of runner {runner}"), "the ledger's record changed again and again"))
 }
 
 struct Known {

@@ -39,29 +39,50 @@ pub(crate) async fn launch(
                 return Ok(Handled::Later { at, reason, waits_for: WaitsFor::Others });
             }
         };
-        let (written, after) = write_outcome(dispatcher, record, &outcome).await?;
-        record = written;
-        match after {
-            AfterLaunch::Done => return Ok(done(event, &outcome, &record)),
-            AfterLaunch::NextStep => {}
-            AfterLaunch::Wait { until, reason } => {
-                warn!(job.key = %event.key, "The runner of job {} is tried again: {reason}", event.key);
-                let is_refused = matches!(outcome, LaunchOutcome::Refused { .. });
-                let room = if is_refused { room_now(dispatcher, &record).await? } else { usize::MAX };
-                let (at, waits_for) = match room {
-                    0 => (until, WaitsFor::Room),
-                    usize::MAX => (until, WaitsFor::AnotherTry),
-                    // Perhaps it was the last runner that left meanwhile: nobody would wake the job.
-                    _ => (until.min(dispatcher.clock.now() + ROOM_RECHECK), WaitsFor::AnotherTry),
-                };
-                return Ok(Handled::Later { at, reason, waits_for });
-            }
-            AfterLaunch::GivenUp { reason } => {
-                error!(job.key = %event.key, "Job {} is parked: {reason}", event.key);
-                return Ok(Handled::Parked { reason });
-            }
+        match settle(dispatcher, event, record, &outcome).await? {
+            Settled::NextStep(next) => record = *next,
+            Settled::Handled(handled) => return Ok(handled),
         }
     }
+}
+
+/// Where a launch leaves its job.
+pub(crate) enum Settled {
+    /// At the next step of its plan; the record is written.
+    NextStep(Box<LedgerRecord>),
+    /// Nothing is left to do now.
+    Handled(Handled),
+}
+
+/// Writes what became of a launch, and says what that means for the event.
+pub(crate) async fn settle(
+    dispatcher: &Dispatcher,
+    event: &JobEvent,
+    record: LedgerRecord,
+    outcome: &LaunchOutcome,
+) -> Result<Settled, PortError> {
+    let (record, after) = write_outcome(dispatcher, record, outcome).await?;
+    let handled = match after {
+        AfterLaunch::Done => done(event, outcome, &record),
+        AfterLaunch::NextStep => return Ok(Settled::NextStep(Box::new(record))),
+        AfterLaunch::Wait { until, reason } => {
+            warn!(job.key = %event.key, "The runner of job {} is tried again: {reason}", event.key);
+            let is_refused = matches!(outcome, LaunchOutcome::Refused { .. });
+            let room = if is_refused { room_now(dispatcher, &record).await? } else { usize::MAX };
+            let (at, waits_for) = match room {
+                0 => (until, WaitsFor::Room),
+                usize::MAX => (until, WaitsFor::AnotherTry),
+                // Perhaps it was the last runner that left meanwhile: nobody would wake the job.
+                _ => (until.min(dispatcher.clock.now() + ROOM_RECHECK), WaitsFor::AnotherTry),
+            };
+            Handled::Later { at, reason, waits_for }
+        }
+        AfterLaunch::GivenUp { reason } => {
+            error!(job.key = %event.key, "Job {} is parked: {reason}", event.key);
+            Handled::Parked { reason }
+        }
+    };
+    Ok(Settled::Handled(handled))
 }
 
 /// How many more runners the backend of this claim may start.
@@ -145,6 +166,7 @@ async fn register_and_launch(
         at_end: registered.at_end,
         settings: claim.request.settings.clone(),
         deadline: dispatcher.clock.now() + life,
+        job_credentials: None,
     };
     let outcome = backend.launch(&LaunchOrder { token, request: claim.request.clone(), assignment }).await;
     let is_definite = matches!(outcome, LaunchOutcome::Refused { .. } | LaunchOutcome::Impossible { .. });
@@ -156,7 +178,7 @@ async fn register_and_launch(
 
 /// Writes the registration into the claim before anything is started with it. False if somebody wrote in between: the
 /// job may be over by now, so nothing is started.
-async fn note_registration(
+pub(crate) async fn note_registration(
     dispatcher: &Dispatcher,
     record: &mut LedgerRecord,
     id: Option<RunnerId>,
@@ -203,13 +225,13 @@ fn same_launch(fresh: Option<&Claim>, ours: Option<&Claim>) -> bool {
     fresh.map(launch) == ours.map(launch)
 }
 
-fn outcome_of(error: &PortError) -> LaunchOutcome {
+pub(crate) fn outcome_of(error: &PortError) -> LaunchOutcome {
     let reason = Chain(error).to_string();
     if error.is_transient() { LaunchOutcome::Unknown { reason } } else { LaunchOutcome::Refused { reason } }
 }
 
 /// Removes a registration nobody uses. A failure only leaves a registration behind that no machine has.
-async fn unregister(dispatcher: &Dispatcher, id: RunnerId) {
+pub(crate) async fn unregister(dispatcher: &Dispatcher, id: RunnerId) {
     if let Err(error) = dispatcher.gitlab.delete_runner(id).await {
         warn!(runner.id = %id, error = %Chain(&error), "Could not remove registration {id}");
     }

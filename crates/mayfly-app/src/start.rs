@@ -1,20 +1,15 @@
 //! `start`: a job waits for a runner.
 
 use jiff::Timestamp;
-use mayfly_core::decide::{
-    GitlabView, Refusal, Room, StartAction, StartDecision, StartInput, decide_start, refuse_early,
-};
-use mayfly_core::error::{Chain, PortError};
+use mayfly_core::decide::{Refusal, StartAction, StartDecision, refuse_early};
+use mayfly_core::error::PortError;
 use mayfly_core::event::JobEvent;
-use mayfly_core::launch::RefProtection;
 use mayfly_core::ledger::LedgerRecord;
-use mayfly_core::mapping::TargetType;
-use mayfly_core::ports::{JobView, Written};
-use mayfly_core::resolve::{Choice, Resolution, ResolveInput, resolve};
-use mayfly_core::tags::TagSet;
-use tracing::{error, info, warn};
+use mayfly_core::ports::Written;
+use tracing::{error, info};
 
 use crate::dispatcher::Dispatcher;
+use crate::gather::{gather_and_decide, goes_to_a_machine, is_full};
 use crate::launch::launch;
 
 /// What became of an event.
@@ -50,6 +45,8 @@ pub enum WaitsFor {
     Others,
     /// Another try: its runner could not be registered or started.
     AnotherTry,
+    /// Other jobs that want the same: it is for [`start_batch`](crate::start_batch) to start.
+    Batch,
 }
 
 /// Whether the ledger may know a job already.
@@ -68,12 +65,16 @@ impl Handled {
     }
 }
 
+/// How many jobs of a batch are looked at, registered or written beside each other.
+pub(crate) const AT_ONCE: usize = 25;
+
 /// How often a decision is made anew because somebody else wrote in between. Each round somebody made progress.
 pub(crate) const MAX_CONFLICTS: usize = 16;
 
 /// Starts a runner for a waiting job, unless one was started before, the job does not wait any more, or it is not ours.
 ///
-/// Handling the event again is harmless: the claim lets one dispatcher through, and its token starts one runner.
+/// Handling the event again is harmless: the claim lets one dispatcher through, and its token starts one runner. A job that
+/// wants a machine of its own is left to [`start_batch`](crate::start_batch).
 ///
 /// # Errors
 ///
@@ -83,40 +84,94 @@ pub async fn start(
     event: &JobEvent,
     delivery: Delivery,
 ) -> Result<Handled, PortError> {
+    if delivery == Delivery::First && goes_to_a_machine(dispatcher, event).await? {
+        return Ok(to_the_batch(dispatcher));
+    }
     for round in 0..MAX_CONFLICTS {
-        let now = dispatcher.clock.now();
-        let known = match delivery {
-            Delivery::First if round == 0 => None,
-            _ => dispatcher.ledger.get(&event.key, now).await?,
+        let delivery = if round == 0 { delivery } else { Delivery::Again };
+        let decision = match look(dispatcher, event, delivery).await? {
+            Look::Over(handled) => return Ok(handled),
+            Look::Decided(decision) => decision,
         };
-        if let Some(action) = refuse_early(known.as_ref(), now) {
-            return Ok(without_launch(event, action));
+        if claims_a_machine(&decision) {
+            return Ok(to_the_batch(dispatcher));
         }
-        if known.is_some() && is_full(dispatcher).await? {
-            let at = now + dispatcher.policy.capacity_retry;
-            return Ok(Handled::Later { at, reason: "no room".to_owned(), waits_for: WaitsFor::Room });
+        if let Some(handled) = carry_out(dispatcher, event, *decision).await? {
+            return Ok(handled);
         }
-        let decision = gather_and_decide(dispatcher, event, known.as_ref()).await?;
-        let record = match decision.record {
-            None => return Ok(without_launch(event, decision.action)),
-            Some(record) => match put_or_found(dispatcher, &record).await? {
-                Written::Conflict => continue,
-                Written::Yes => LedgerRecord { version: record.version + 1, ..record },
-            },
-        };
-        return match decision.action {
-            StartAction::Launch(_) => {
-                let explanation = record.explanation.as_deref().unwrap_or_default();
-                info!(job.key = %event.key, explanation, "Claimed job {} ({})", event.key, event.name);
-                launch(dispatcher, record, event).await
-            }
-            action => Ok(without_launch(event, action)),
-        };
     }
     Err(PortError::later(
         format!("start of job {}", event.key),
         "the ledger's record changed again and again",
     ))
+}
+
+pub(crate) enum Look {
+    /// Nothing is to be decided any more.
+    Over(Handled),
+    Decided(Box<StartDecision>),
+}
+
+pub(crate) async fn look(
+    dispatcher: &Dispatcher,
+    event: &JobEvent,
+    delivery: Delivery,
+) -> Result<Look, PortError> {
+    let now = dispatcher.clock.now();
+    let known = match delivery {
+        Delivery::First => None,
+        Delivery::Again => dispatcher.ledger.get(&event.key, now).await?,
+    };
+    if let Some(action) = refuse_early(known.as_ref(), now) {
+        return Ok(Look::Over(without_launch(event, action)));
+    }
+    if known.is_some() && is_full(dispatcher).await? {
+        let at = now + dispatcher.policy.capacity_retry;
+        return Ok(Look::Over(Handled::Later {
+            at,
+            reason: "no room".to_owned(),
+            waits_for: WaitsFor::Room,
+        }));
+    }
+    let decision = gather_and_decide(dispatcher, event, known.as_ref()).await?;
+    Ok(Look::Decided(Box::new(decision)))
+}
+
+/// Writes a decision, and does what it says. `None` if somebody else wrote in between.
+pub(crate) async fn carry_out(
+    dispatcher: &Dispatcher,
+    event: &JobEvent,
+    decision: StartDecision,
+) -> Result<Option<Handled>, PortError> {
+    let Some(record) = decision.record else { return Ok(Some(without_launch(event, decision.action))) };
+    let record = match put_or_found(dispatcher, &record).await? {
+        Written::Conflict => return Ok(None),
+        Written::Yes => LedgerRecord { version: record.version + 1, ..record },
+    };
+    match decision.action {
+        StartAction::Launch(_) => {
+            let explanation = record.explanation.as_deref().unwrap_or_default();
+            info!(job.key = %event.key, explanation, "Claimed job {} ({})", event.key, event.name);
+            launch(dispatcher, record, event).await.map(Some)
+        }
+        action => Ok(Some(without_launch(event, action))),
+    }
+}
+
+fn to_the_batch(dispatcher: &Dispatcher) -> Handled {
+    Handled::Later {
+        at: dispatcher.clock.now(),
+        reason: "it gets its machine together with others".to_owned(),
+        waits_for: WaitsFor::Batch,
+    }
+}
+
+fn claims_a_machine(decision: &StartDecision) -> bool {
+    matches!(decision.action, StartAction::Launch(_)) && decision.record.as_ref().is_some_and(wants_a_machine)
+}
+
+pub(crate) fn wants_a_machine(record: &LedgerRecord) -> bool {
+    record.claim.as_ref().is_some_and(|claim| claim.request.machine.is_some())
 }
 
 /// Writes a record. A write whose answer was lost is repeated below us and then conflicts with itself: what is stored tells.
@@ -143,119 +198,6 @@ fn is_same_claim(stored: &LedgerRecord, ours: &LedgerRecord) -> bool {
         && stored.claim.is_some()
         && stored.claim == ours.claim
         && stored.state == ours.state
-}
-
-/// True if no backend has room: then there is no need to ask anybody for the job.
-async fn is_full(dispatcher: &Dispatcher) -> Result<bool, PortError> {
-    for backend in &dispatcher.backends {
-        if backend.room().await? > 0 {
-            return Ok(false);
-        }
-    }
-    Ok(true)
-}
-
-async fn gather_and_decide(
-    dispatcher: &Dispatcher,
-    event: &JobEvent,
-    record: Option<&LedgerRecord>,
-) -> Result<StartDecision, PortError> {
-    let gitlab = look_at_job(dispatcher, event).await;
-    let resolution = resolve_job(dispatcher, event, &gitlab).await?;
-    let room = room(dispatcher, &resolution).await?;
-    let protection = protection(dispatcher, event, &gitlab, &resolution).await;
-    Ok(decide_start(&StartInput {
-        now: dispatcher.clock.now(),
-        event,
-        record,
-        gitlab: &gitlab,
-        resolution: &resolution,
-        room,
-        protection,
-        holder: &dispatcher.holder,
-        policy: &dispatcher.policy,
-    }))
-}
-
-/// Asks GitLab for the job: is it still pending, and which tags has it? No answer means start.
-async fn look_at_job(dispatcher: &Dispatcher, event: &JobEvent) -> GitlabView {
-    if !dispatcher.has_api_token {
-        return GitlabView::Unknown;
-    }
-    match dispatcher.gitlab.job(event.key.project, event.key.job).await {
-        Ok(Some(view)) => GitlabView::Known(view),
-        Ok(None) => {
-            warn!(job.key = %event.key, "GitLab does not show job {}: it is started without its tags", event.key);
-            GitlabView::Unknown
-        }
-        Err(error) => {
-            warn!(job.key = %event.key, error = %Chain(&error), "Could not ask GitLab for job {}: it is started all the same", event.key);
-            GitlabView::Unknown
-        }
-    }
-}
-
-async fn resolve_job(
-    dispatcher: &Dispatcher,
-    event: &JobEvent,
-    gitlab: &GitlabView,
-) -> Result<Resolution, PortError> {
-    let rows = dispatcher.mappings.candidates(event.project.as_ref(), &event.name).await?;
-    let tags: Option<&TagSet> = match gitlab {
-        GitlabView::Known(view) => Some(&view.tags),
-        GitlabView::Unknown => None,
-    };
-    let resolution = resolve(&ResolveInput {
-        project: event.project.as_ref(),
-        job: &event.name,
-        tags,
-        rows: &rows,
-        default: dispatcher.default_target.as_ref(),
-    });
-    for warning in &resolution.explanation.warnings {
-        warn!(job.key = %event.key, "Mapping of job {}: {warning}", event.key);
-    }
-    Ok(resolution)
-}
-
-/// Asks whether the job's branch or tag is protected, where that matters. No answer keeps the job apart from both kinds.
-async fn protection(
-    dispatcher: &Dispatcher,
-    event: &JobEvent,
-    gitlab: &GitlabView,
-    resolution: &Resolution,
-) -> RefProtection {
-    let GitlabView::Known(JobView { git_ref: Some(git_ref), .. }) = gitlab else {
-        return RefProtection::Unknown;
-    };
-    if !dispatcher.asks_protection || target_type(&resolution.choice) != Some(TargetType::Lambda) {
-        return RefProtection::Unknown;
-    }
-    match dispatcher.gitlab.is_protected(event.key.project, git_ref).await {
-        Ok(true) => RefProtection::Protected,
-        Ok(false) => RefProtection::Unprotected,
-        Err(error) => {
-            warn!(job.key = %event.key, error = %Chain(&error), "GitLab did not say whether `{}` is protected", git_ref.name);
-            RefProtection::Unknown
-        }
-    }
-}
-
-fn target_type(choice: &Choice) -> Option<TargetType> {
-    match choice {
-        Choice::Mapping(mapping) => Some(mapping.target.target_type()),
-        Choice::Default(default) => Some(default.target.target_type()),
-        Choice::Broken { .. } | Choice::NotOurs => None,
-    }
-}
-
-async fn room(dispatcher: &Dispatcher, resolution: &Resolution) -> Result<Room, PortError> {
-    let Some(target) = target_type(&resolution.choice) else { return Ok(Room::Free) };
-    match dispatcher.backend(target) {
-        None => Ok(Room::NoBackend),
-        Some(backend) if backend.room().await? == 0 => Ok(Room::Full),
-        Some(_) => Ok(Room::Free),
-    }
 }
 
 fn without_launch(event: &JobEvent, action: StartAction) -> Handled {

@@ -1,65 +1,86 @@
 //! What the dispatcher is asked: the input that a state machine gives it, and the body of a message in the launch queue.
 
+use mayfly_core::decide::MachineNews;
 use mayfly_core::event::JobEvent;
 use serde::{Deserialize, Serialize};
 
-/// What to do because of an event.
+/// What to do because of something that happened. Messages of the launch queue are always [`Start`](Self::Start).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct DispatchRequest {
-    /// What to do.
-    pub action: Action,
-    /// The event it is about.
-    pub event: JobEvent,
-}
-
-/// What the dispatcher does with an event.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Action {
+#[serde(tag = "action", rename_all = "kebab-case")]
+pub enum DispatchRequest {
     /// Starts a runner for a job that waits.
-    Start,
+    Start {
+        /// The event it is about.
+        event: JobEvent,
+    },
     /// Writes down that a job is running, and on which runner.
-    Record,
+    Record {
+        /// The event it is about.
+        event: JobEvent,
+    },
     /// Ends what belonged to a job that is over.
-    Finish,
+    Finish {
+        /// The event it is about.
+        event: JobEvent,
+    },
+    /// Takes in what EC2, or the table of assignments, tells of a machine.
+    Machine {
+        /// What it tells.
+        machine: MachineNews,
+    },
 }
 
 #[cfg(test)]
 mod tests {
+    use mayfly_core::decide::MachineState;
     use mayfly_core::event::EventRunner;
     use mayfly_core::ids::RunnerId;
     use mayfly_core::status::JobStatus;
+    use serde_json::{Value, json};
 
     use super::*;
 
-    fn request(action: Action) -> DispatchRequest {
-        let event = JobEvent {
+    fn event() -> JobEvent {
+        JobEvent {
             key: "gitlab.example.com/380/1977".parse().unwrap(),
             name: "test".parse().unwrap(),
             status: JobStatus::Running,
             project: Some("gitlab-org/gitlab-test".parse().unwrap()),
             pipeline: None,
             runner: Some(EventRunner { id: RunnerId(7), description: None }),
-            queued_seconds: None,
+            queued_seconds: Some(0.25),
             failure_reason: None,
             received_at: "2026-08-01T10:00:00Z".parse().unwrap(),
-        };
-        DispatchRequest { action, event }
+        }
+    }
+
+    fn news(state: MachineState) -> DispatchRequest {
+        let at = "2026-08-01T10:00:00Z".parse().unwrap();
+        DispatchRequest::Machine {
+            machine: MachineNews { id: "i-0123456789abcdef0".parse().unwrap(), state, at },
+        }
     }
 
     #[test]
     fn a_request_is_read_back() {
-        for action in [Action::Start, Action::Record, Action::Finish] {
-            let written = serde_json::to_string(&request(action)).unwrap();
-            assert_eq!(serde_json::from_str::<DispatchRequest>(&written).unwrap(), request(action));
+        for request in [
+            DispatchRequest::Start { event: event() },
+            DispatchRequest::Record { event: event() },
+            DispatchRequest::Finish { event: event() },
+            news(MachineState::Running),
+        ] {
+            let written = serde_json::to_string(&request).unwrap();
+            assert_eq!(serde_json::from_str::<DispatchRequest>(&written).unwrap(), request);
         }
     }
 
     #[test]
     fn the_written_form_is_pinned() {
-        let words = [Action::Start, Action::Record, Action::Finish].map(|action| serde_json::json!(action));
-        assert_eq!(words, ["start", "record", "finish"]);
-        insta::assert_snapshot!(serde_json::to_string_pretty(&request(Action::Start)).unwrap(), @r#"
+        let action = |request| serde_json::to_value::<DispatchRequest>(request).unwrap()["action"].take();
+        assert_eq!(action(DispatchRequest::Record { event: event() }), "record");
+        assert_eq!(action(DispatchRequest::Finish { event: event() }), "finish");
+        let start = DispatchRequest::Start { event: event() };
+        insta::assert_snapshot!(serde_json::to_string_pretty(&start).unwrap(), @r#"
         {
           "action": "start",
           "event": {
@@ -70,6 +91,7 @@ mod tests {
             "runner": {
               "id": 7
             },
+            "queued_seconds": 0.25,
             "received_at": "2026-08-01T10:00:00Z"
           }
         }
@@ -77,9 +99,32 @@ mod tests {
     }
 
     #[test]
-    fn a_request_with_an_unknown_action_is_none() {
-        let mut document = serde_json::to_value(request(Action::Start)).unwrap();
-        document["action"] = "restart".into();
-        assert!(serde_json::from_value::<DispatchRequest>(document).is_err());
+    fn what_the_state_machine_says_of_a_machine_is_read() {
+        for (word, state) in [
+            ("running", MachineState::Running),
+            ("assignment-read", MachineState::AssignmentRead),
+            ("interrupted", MachineState::Interrupted),
+            ("shutting-down", MachineState::ShuttingDown),
+            ("terminated", MachineState::Terminated),
+        ] {
+            let machine = json!({ "id": "i-0123456789abcdef0", "state": word, "at": "2026-08-01T10:00:00Z" });
+            let document = json!({ "action": "machine", "machine": machine });
+            assert_eq!(serde_json::from_value::<DispatchRequest>(document).unwrap(), news(state), "{word}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_request_is_refused() {
+        let mut documents =
+            vec![json!({ "action": "machine", "event": event() }), json!({ "event": event() })];
+        for (action, member) in [("restart", "event"), ("start", "machine")] {
+            documents.push(json!({ "action": action, member: event() }));
+        }
+        let mut paused = serde_json::to_value(news(MachineState::Running)).unwrap();
+        paused["machine"]["state"] = Value::from("stopped");
+        documents.push(paused);
+        for document in documents {
+            assert!(serde_json::from_value::<DispatchRequest>(document.clone()).is_err(), "{document}");
+        }
     }
 }

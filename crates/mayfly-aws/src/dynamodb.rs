@@ -1,8 +1,11 @@
-//! Mapping table and ledger on DynamoDB, and on the embedded store that speaks its protocol.
+//! Mapping table, ledger and assignments on DynamoDB, and the first two on the embedded store that speaks its protocol.
 
+#[cfg(feature = "ec2")]
+mod assignments;
 mod attributes;
 mod client;
 mod errors;
+mod fleet_item;
 mod kept;
 mod ledger;
 mod ledger_item;
@@ -10,17 +13,19 @@ mod mapping_row;
 mod mappings;
 mod tables;
 
+#[cfg(feature = "ec2")]
+pub(crate) use assignments::Assignments;
 pub use client::embedded_client;
 pub use ledger::DynamoLedger;
 pub use mappings::DynamoMappingStore;
 pub use tables::create_tables;
 
-/// Partition key of both tables.
+/// Partition key of all tables.
 const PARTITION_KEY: &str = "pk";
 /// Sort key of the mapping table.
 const SORT_KEY: &str = "sk";
 /// The ledger's index by runner name, and the attribute it is an index of.
 const RUNNER_INDEX: &str = "by-runner";
 const RUNNER_NAME: &str = "runner_name";
-/// The ledger's TTL attribute, in seconds since 1970.
+/// The TTL attribute of ledger and assignments, in seconds since 1970.
 const EXPIRES_AT: &str = "expires_at";

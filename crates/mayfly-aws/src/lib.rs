@@ -5,14 +5,20 @@ pub mod function;
 
 #[cfg(feature = "dynamodb")]
 pub mod dynamodb;
+#[cfg(feature = "ec2")]
+pub mod ec2;
 #[cfg(feature = "eventbridge")]
 pub mod eventbridge;
 #[cfg(feature = "lambda")]
 pub mod lambda;
+#[cfg(feature = "machine")]
+pub mod machine;
 #[cfg(feature = "sqs")]
 pub mod sqs;
 #[cfg(feature = "ssm")]
 pub mod ssm;
+#[cfg(feature = "sts")]
+pub mod sts;
 
 #[cfg(feature = "sqs")]
 pub mod dispatch_request;
@@ -21,11 +27,20 @@ pub mod dispatch_request;
     feature = "dynamodb",
     feature = "eventbridge",
     feature = "lambda",
+    feature = "machine",
     feature = "sqs",
-    feature = "ssm"
+    feature = "ssm",
+    feature = "sts"
 ))]
 mod error_codes;
-#[cfg(any(feature = "dynamodb", feature = "eventbridge", feature = "sqs", feature = "ssm"))]
+#[cfg(any(
+    feature = "dynamodb",
+    feature = "eventbridge",
+    feature = "machine",
+    feature = "sqs",
+    feature = "ssm",
+    feature = "sts"
+))]
 mod sdk_error;
 #[cfg(any(feature = "dynamodb", feature = "ssm"))]
 mod shared_error;

@@ -73,7 +73,9 @@ fn is_passing<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>) -> boo
         SdkError::DispatchFailure(failure) => !failure.is_user(),
         SdkError::ServiceError(answer) => {
             let status = answer.raw().status();
-            status.is_server_error()
+            // A success that is an error: something on the way answered in the service's place.
+            status.is_success()
+                || status.is_server_error()
                 || status.as_u16() == TOO_MANY_REQUESTS
                 || answer.err().code().is_some_and(is_passing_code)
         }
@@ -113,6 +115,7 @@ mod tests {
             (429, "SomethingNew", true),
             (500, "InternalServerError", true),
             (503, "SlowDown", true),
+            (200, "Unreadable", true),
             (400, "ValidationException", false),
         ] {
             let text = format!("Service: get item x failed: {code}: words of the service");

@@ -6,7 +6,7 @@ use aws_sdk_sqs::Client;
 use mayfly_core::error::PortError;
 use mayfly_core::event::JobEvent;
 
-use crate::dispatch_request::{Action, DispatchRequest};
+use crate::dispatch_request::DispatchRequest;
 use crate::sdk_error::port_error;
 
 /// The longest delay of a message (SQS API reference, `SendMessage`).
@@ -32,7 +32,7 @@ impl LaunchQueue {
     /// who must wait longer is told so by the dispatcher and comes back. An error means that it may not be in the queue.
     pub async fn send(&self, event: &JobEvent, delay: Duration) -> Result<(), PortError> {
         let operation = format!("SQS: send message to {} for job {}", self.url, event.key);
-        let request = DispatchRequest { action: Action::Start, event: event.clone() };
+        let request = DispatchRequest::Start { event: event.clone() };
         let body = serde_json::to_string(&request).map_err(|error| PortError::never(&operation, error))?;
         let sent = self
             .client

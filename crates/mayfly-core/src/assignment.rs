@@ -27,6 +27,21 @@ pub struct Assignment {
     pub settings: RunnerSettings,
     /// When the runner must be gone, whatever it does.
     pub deadline: Timestamp,
+    /// The credentials of the role that the job may act in, if it may.
+    pub job_credentials: Option<JobCredentials>,
+}
+
+/// Credentials for AWS that a job is given.
+#[derive(Debug, Clone)]
+pub struct JobCredentials {
+    /// Names the credentials; no secret.
+    pub access_key_id: String,
+    /// The secret.
+    pub secret_access_key: SecretString,
+    /// Goes with the secret.
+    pub session_token: SecretString,
+    /// When they end.
+    pub expires_at: Timestamp,
 }
 
 /// What to do with a registration when its runner leaves.
@@ -54,6 +69,38 @@ struct Document {
     at_end: RegistrationEnd,
     settings: RunnerSettings,
     deadline: Timestamp,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    job_credentials: Option<CredentialsDocument>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct CredentialsDocument {
+    access_key_id: String,
+    secret_access_key: String,
+    session_token: String,
+    expires_at: Timestamp,
+}
+
+impl From<&JobCredentials> for CredentialsDocument {
+    fn from(credentials: &JobCredentials) -> Self {
+        Self {
+            access_key_id: credentials.access_key_id.clone(),
+            secret_access_key: credentials.secret_access_key.expose_secret().to_owned(),
+            session_token: credentials.session_token.expose_secret().to_owned(),
+            expires_at: credentials.expires_at,
+        }
+    }
+}
+
+impl From<CredentialsDocument> for JobCredentials {
+    fn from(document: CredentialsDocument) -> Self {
+        Self {
+            access_key_id: document.access_key_id,
+            secret_access_key: document.secret_access_key.into(),
+            session_token: document.session_token.into(),
+            expires_at: document.expires_at,
+        }
+    }
 }
 
 impl Assignment {
@@ -67,6 +114,7 @@ impl Assignment {
             at_end: self.at_end,
             settings: self.settings.clone(),
             deadline: self.deadline,
+            job_credentials: self.job_credentials.as_ref().map(CredentialsDocument::from),
         };
         #[expect(
             clippy::expect_used,
@@ -86,6 +134,7 @@ impl Assignment {
             at_end: document.at_end,
             settings: document.settings,
             deadline: document.deadline,
+            job_credentials: document.job_credentials.map(JobCredentials::from),
         })
     }
 }
@@ -103,6 +152,16 @@ mod tests {
             at_end: RegistrationEnd::DeleteRunner,
             settings: RunnerSettings::default(),
             deadline: "2026-08-01T11:00:00Z".parse().unwrap(),
+            job_credentials: None,
+        }
+    }
+
+    fn credentials() -> JobCredentials {
+        JobCredentials {
+            access_key_id: "ASIAEXAMPLE".to_owned(),
+            secret_access_key: "very-secret".into(),
+            session_token: "session-secret".into(),
+            expires_at: "2026-08-01T11:00:00Z".parse().unwrap(),
         }
     }
 
@@ -115,7 +174,21 @@ mod tests {
     }
 
     #[test]
+    fn credentials_of_a_job_are_read_back() {
+        let with = Assignment { job_credentials: Some(credentials()), ..assignment() };
+        let written = with.to_secret_json();
+        let read = Assignment::from_json(written.expose_secret().as_bytes()).unwrap();
+        assert_eq!(read.to_secret_json().expose_secret(), written.expose_secret());
+        assert_eq!(read.job_credentials.unwrap().session_token.expose_secret(), "session-secret");
+    }
+
+    #[test]
     fn its_debug_form_does_not_tell_the_token() {
-        assert!(!format!("{:?}", assignment()).contains("glrt-secret"));
+        let with = Assignment { job_credentials: Some(credentials()), ..assignment() };
+        let shown = format!("{with:?}");
+        assert!(
+            !shown.contains("secret\"") && !shown.contains("glrt-") && !shown.contains("very-"),
+            "{shown}"
+        );
     }
 }

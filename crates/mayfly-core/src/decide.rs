@@ -6,15 +6,19 @@
 mod finish;
 mod gone;
 mod launched;
+mod machine;
 mod record;
 mod start;
 
 #[cfg(test)]
 mod any_order;
 
-pub use finish::{EndRunner, FinishDecision, FinishInput, decide_finish, decide_runner_ended};
+pub use finish::{
+    EndRunner, FinishDecision, FinishInput, decide_finish, decide_partly_ended, decide_runner_ended,
+};
 pub use gone::{GoneDecision, RunnerEnd, RunnerOutcome, StartAgain, decide_gone};
 pub use launched::{AfterLaunch, LaunchPolicy, decide_after_launch};
+pub use machine::{MachineNews, MachineState, decide_machine_news, decide_machine_started, started_machine};
 pub use record::{RecordDecision, RecordInput, decide_record};
 pub use start::{
     GitlabView, Launch, Refusal, Room, StartAction, StartDecision, StartInput, decide_start, refuse_early,

@@ -131,6 +131,39 @@ text_id!(
         && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_' | b'/'))
 );
 
+text_id!(
+    /// An EC2 instance type, such as `m7g.large`.
+    InstanceType, "an instance type such as `m7g.large`",
+    |text| text.split_once('.').is_some_and(|(family, size)| !family.is_empty() && !size.is_empty())
+        && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'.' | b'-'))
+);
+text_id!(
+    /// A subnet, such as `subnet-0a1b2c`.
+    SubnetId, "a subnet id such as `subnet-0a1b2c`",
+    |text| text.strip_prefix("subnet-").is_some_and(|id| !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_alphanumeric()))
+);
+text_id!(
+    /// What a machine starts from: an AMI's id, or the name of a parameter in Parameter Store that holds one.
+    MachineImage, "an image (`ami-…`, or the name of a parameter that begins with `/`)",
+    |text| {
+        let is_id = |id: &str| !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_alphanumeric());
+        let is_name = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'/' | b'.' | b'-' | b'_' | b':');
+        text.strip_prefix("ami-").is_some_and(is_id) || (text.len() > 1 && text.starts_with('/') && text.bytes().all(is_name))
+    }
+);
+text_id!(
+    /// The ARN of an IAM role.
+    RoleArn, "the ARN of a role (`arn:aws:iam::123456789012:role/…`)",
+    |text| {
+        let parts: Vec<&str> = text.splitn(6, ':').collect();
+        matches!(parts[..], ["arn", partition, "iam", "", account, role]
+            if !partition.is_empty()
+                && account.len() == 12
+                && account.bytes().all(|byte| byte.is_ascii_digit())
+                && role.strip_prefix("role/").is_some_and(|name| !name.is_empty()))
+    }
+);
+
 /// A GitLab installation: host name in lower case, with the port if it is not the scheme's own.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]

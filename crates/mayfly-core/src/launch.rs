@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::ids::{JobKey, ProjectId, ResourceId, RunnerId};
+use crate::machine::{MachineRequest, Market, Purchase};
 use crate::mapping::{RunnerSettings, Target};
 use crate::tags::TagSet;
 
@@ -29,8 +30,21 @@ impl LaunchStep {
     pub fn plan_for(target: &Target) -> Vec<Self> {
         match target {
             Target::Lambda { .. } => vec![Self::Lambda],
-            Target::Ec2 => vec![Self::Ec2Spot, Self::Ec2OnDemand],
+            Target::Ec2(spec) => match spec.purchase {
+                Purchase::Spot => vec![Self::Ec2Spot],
+                Purchase::OnDemand => vec![Self::Ec2OnDemand],
+                Purchase::SpotFirst => vec![Self::Ec2Spot, Self::Ec2OnDemand],
+            },
             Target::Local => vec![Self::Local],
+        }
+    }
+
+    /// Where its machine is bought; `None` for a step without one.
+    pub fn market(self) -> Option<Market> {
+        match self {
+            Self::Ec2Spot => Some(Market::Spot),
+            Self::Ec2OnDemand => Some(Market::OnDemand),
+            Self::Lambda | Self::Local => None,
         }
     }
 }
@@ -50,6 +64,8 @@ pub struct LaunchRequest {
     pub project: ProjectId,
     /// Whether the job's branch or tag is protected; asked only where runners are kept apart by it.
     pub protection: RefProtection,
+    /// The machine it runs on, for a target that needs one.
+    pub machine: Option<MachineRequest>,
     /// The ordered ways to start it.
     pub steps: Vec<LaunchStep>,
 }
@@ -95,12 +111,27 @@ pub struct Claim {
     pub request: LaunchRequest,
     /// The registration made for this step, if that is known: a repeated launch replaces it.
     pub registered: Option<RunnerId>,
+    /// The call that starts its machine, from just before it is made.
+    pub fleet: Option<ClientToken>,
 }
 
 impl Claim {
     /// The idempotency token of the present step.
     pub fn token(&self, key: &JobKey) -> ClientToken {
         ClientToken::new(key, self.attempt, self.step)
+    }
+
+    /// Begins the plan again, with tokens of its own.
+    pub fn begin_again(&mut self) {
+        self.attempt += 1;
+        self.step = 0;
+        self.forget_step();
+    }
+
+    /// Forgets what was done for the present step: nothing of it is left.
+    pub fn forget_step(&mut self) {
+        self.registered = None;
+        self.fleet = None;
     }
 
     /// The present step; `None` if the plan is exhausted.
@@ -116,13 +147,19 @@ pub struct Holder(pub String);
 
 /// Idempotency token of one launch step: the same for every repetition of the call, different for every other step.
 /// At most 64 ASCII characters, as EC2's `ClientToken` asks.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
 pub struct ClientToken(String);
 
 impl ClientToken {
     /// The token of this step of this attempt for this job.
     pub fn new(key: &JobKey, attempt: u32, step: u32) -> Self {
-        let digest = Sha256::digest(format!("{key}|{attempt}|{step}"));
+        Self::from_text(&format!("{key}|{attempt}|{step}"))
+    }
+
+    /// The token made of a text that is told apart from all others.
+    pub(crate) fn from_text(text: &str) -> Self {
+        let digest = Sha256::digest(text);
         let mut text = String::with_capacity(32);
         for byte in digest.iter().take(16) {
             // Writing to a String cannot fail.

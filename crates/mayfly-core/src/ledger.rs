@@ -77,12 +77,46 @@ pub struct RunnerRecord {
     pub name: RunnerName,
     /// Its registration, in modes that register one for each job.
     pub registered: Option<RunnerId>,
-    /// When it was started.
+    /// When it was started; for a machine, when it was asked for.
     pub launched_at: Timestamp,
+    /// What was seen of its start since.
+    pub moments: Moments,
     /// The job it took, as far as events tell.
     pub took: Option<JobKey>,
+    /// When its compute was ended by us; its end is written only once its registration is gone too.
+    pub stopped_at: Option<Timestamp>,
     /// When it was gone, and why.
     pub ended: Option<Ended>,
+}
+
+impl RunnerRecord {
+    /// A runner that was started just now.
+    pub fn new(name: RunnerName, registered: Option<RunnerId>, now: Timestamp) -> Self {
+        Self {
+            name,
+            registered,
+            launched_at: now,
+            moments: Moments::default(),
+            took: None,
+            stopped_at: None,
+            ended: None,
+        }
+    }
+}
+
+/// What was seen of a runner's start, each the first time it was seen.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Moments {
+    /// EC2 called its machine running.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub running: Option<Timestamp>,
+    /// Its agent read its assignment.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub assignment_read: Option<Timestamp>,
+    /// GitLab said that it has a job.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub job_picked_up: Option<Timestamp>,
 }
 
 /// The end of a runner.
@@ -170,6 +204,11 @@ impl LedgerRecord {
     /// The job's runner, if it was started and is not known to be gone.
     pub fn live_runner(&self) -> Option<&RunnerRecord> {
         self.runner.as_ref().filter(|runner| runner.ended.is_none())
+    }
+
+    /// How long the job has been known.
+    pub fn waited(&self, now: Timestamp) -> SignedDuration {
+        self.transitions.first().map_or(SignedDuration::ZERO, |first| now.duration_since(first.at))
     }
 
     /// The event that says once more that the job waits: what a repair feeds back into `start`.

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::ids::{InvalidId, JobName, ProjectPath, SecretName};
 use crate::key_codec::{escape, unescape};
+use crate::machine::MachineSpec;
 use crate::tags::TagSet;
 
 /// Where a runner starts.
@@ -56,7 +57,7 @@ pub enum Target {
         arn: String,
     },
     /// An instance of the stack's launch template.
-    Ec2,
+    Ec2(MachineSpec),
     /// A process on this machine.
     Local,
 }
@@ -66,7 +67,7 @@ impl Target {
     pub fn target_type(&self) -> TargetType {
         match self {
             Self::Lambda { .. } => TargetType::Lambda,
-            Self::Ec2 => TargetType::Ec2,
+            Self::Ec2(_) => TargetType::Ec2,
             Self::Local => TargetType::Local,
         }
     }
@@ -76,7 +77,7 @@ impl fmt::Display for Target {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Lambda { arn } => write!(formatter, "LAMBDA {arn}"),
-            Self::Ec2 | Self::Local => self.target_type().fmt(formatter),
+            Self::Ec2(_) | Self::Local => self.target_type().fmt(formatter),
         }
     }
 }

@@ -7,10 +7,11 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use secrecy::SecretString;
 
-use crate::assignment::Assignment;
+use crate::assignment::{Assignment, JobCredentials};
 use crate::error::PortError;
 use crate::event::JobEvent;
-use crate::ids::{JobId, JobKey, JobName, ProjectId, ProjectPath, ResourceId, RunnerId, SecretName};
+use crate::fleet::{Fleet, FleetOrder};
+use crate::ids::{JobId, JobKey, JobName, ProjectId, ProjectPath, ResourceId, RoleArn, RunnerId, SecretName};
 use crate::launch::{ClientToken, LaunchRequest};
 use crate::ledger::LedgerRecord;
 use crate::mapping::{StoredMapping, TargetType};
@@ -53,6 +54,10 @@ pub trait Ledger: Send + Sync {
     async fn by_runner(&self, runner: &RunnerName, now: Timestamp)
     -> Result<Option<LedgerRecord>, PortError>;
 
+    /// Writes a call down before it is made, unless something is written under its token already. Returns what is written
+    /// then: of several writers of one token, all get the same. Kept for a day.
+    async fn freeze(&self, fleet: &Fleet, now: Timestamp) -> Result<Fleet, PortError>;
+
     /// All records in the states `seen`, `claimed`, `launched` and `running`.
     async fn unfinished(&self, now: Timestamp) -> Result<Vec<LedgerRecord>, PortError>;
 }
@@ -88,6 +93,11 @@ pub enum LaunchOutcome {
         /// Why.
         reason: String,
     },
+    /// Definitely nothing was started, because too much was asked for at once: the same may be tried a little later.
+    Busy {
+        /// Why.
+        reason: String,
+    },
     /// Nobody knows whether something was started: only the same token may be tried.
     Unknown {
         /// Why.
@@ -117,6 +127,82 @@ pub trait Backend: Send + Sync {
 
     /// Ends a runner and its compute. Ending one that is gone is `Ok`.
     async fn stop(&self, runner: &RunnerName, reason: &str) -> Result<(), PortError>;
+}
+
+/// What became of a call that starts machines.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FleetOutcome {
+    /// Machines were started, now or by an earlier call with the same token. There may be fewer than asked for, or none.
+    Launched {
+        /// Their ids in a fixed order, the same in every answer to the same call.
+        machines: Vec<ResourceId>,
+        /// Why there are fewer, in EC2's words. That is definite: the rest was not started.
+        shortage: Option<String>,
+    },
+    /// Nothing was started, and something else may be asked for: no capacity, or a limit.
+    Refused {
+        /// Why.
+        reason: String,
+    },
+    /// Nothing was started, and the same may be asked for a little later: throttled.
+    Busy {
+        /// Why.
+        reason: String,
+    },
+    /// Nobody knows whether something was started: only the same call may be made.
+    Unknown {
+        /// Why.
+        reason: String,
+    },
+    /// Nothing was started, and nothing ever will with this request.
+    Impossible {
+        /// Why.
+        reason: String,
+    },
+}
+
+/// What became of an assignment for a machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HandOver {
+    /// It waits for the machine to read it, in the place of an earlier one for the same job if there was one.
+    Waits,
+    /// The machine has one for another job that it has not read yet: it is not ours to use.
+    Taken,
+}
+
+/// Starts machines, many at once, tells each what it is for, and ends them. Only their service knows their names, so an
+/// assignment follows its machine.
+#[async_trait]
+pub trait MachineBackend: Send + Sync {
+    /// Starts a machine for each member of the call. Calling it again with the same token and order starts nothing more,
+    /// and answers with the same machines.
+    async fn launch(&self, token: &ClientToken, order: &FleetOrder) -> FleetOutcome;
+
+    /// False if the machine is gone, or about to be. One that its service does not know yet is there.
+    async fn is_there(&self, machine: &ResourceId) -> Result<bool, PortError>;
+
+    /// Leaves the assignment where only this machine may read it, once.
+    async fn hand_over(
+        &self,
+        machine: &ResourceId,
+        job: &JobKey,
+        assignment: &Assignment,
+    ) -> Result<HandOver, PortError>;
+
+    /// Removes an assignment that nobody read. One that was read, or never was, is `Ok`.
+    async fn withdraw(&self, machine: &ResourceId) -> Result<(), PortError>;
+
+    /// Ends a machine, and no other than one of ours. Ending one that is gone is `Ok`; that a fresh one is unknown to its
+    /// service is an error that passes.
+    async fn stop(&self, machine: &ResourceId, is_fresh: bool) -> Result<(), PortError>;
+}
+
+/// Lets a job act in a role.
+#[async_trait]
+pub trait JobRoles: Send + Sync {
+    /// Credentials of the role for this job, good for an hour at most: that is how long AWS gives a role that another role
+    /// asks for.
+    async fn credentials(&self, role: &RoleArn, job: &JobKey) -> Result<JobCredentials, PortError>;
 }
 
 /// A job as GitLab tells it.

@@ -238,6 +238,7 @@ fn choose_by_tags<'a>(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::machine::MachineSpec;
     use crate::mapping::MappingKey;
     use proptest::prelude::*;
 
@@ -368,7 +369,10 @@ mod tests {
 
     #[test]
     fn without_a_mapping_the_default_target_is_taken() {
-        let default = DefaultTarget { target: Target::Ec2, settings: RunnerSettings::default() };
+        let default = DefaultTarget {
+            target: Target::Ec2(MachineSpec::default()),
+            settings: RunnerSettings::default(),
+        };
         let job = "build".parse().unwrap();
         let input = ResolveInput { project: None, job: &job, tags: None, rows: &[], default: Some(&default) };
         assert_eq!(resolve(&input).choice, Choice::Default(default));

@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod answer;
+mod assignment_reads;
 mod dispatch;
 mod request;
 mod settings;

@@ -1,5 +1,7 @@
 //! What the stack tells the function.
 
+mod machines;
+
 use std::path::PathBuf;
 use std::str::FromStr;
 
@@ -7,8 +9,11 @@ use mayfly_app::Registration;
 use mayfly_aws::function::{InvalidVariable, Variables};
 use mayfly_aws::ssm::ParameterPath;
 use mayfly_core::launch::Holder;
+use mayfly_core::machine::MachineSpec;
 use mayfly_core::mapping::{RunnerSettings, Target};
 use mayfly_core::resolve::DefaultTarget;
+
+pub(crate) use machines::MachineSettings;
 
 /// The function's settings.
 #[derive(Debug, Clone)]
@@ -27,6 +32,8 @@ pub(crate) struct Settings {
     pub(crate) runner_ca_file: Option<PathBuf>,
     /// The stack's name, under which metrics are counted.
     pub(crate) stack: String,
+    /// What machines are started with; `None` if the stack has none.
+    pub(crate) machines: Option<MachineSettings>,
     /// This environment, in claims: the name of its log stream, so that its log is found.
     pub(crate) holder: Holder,
 }
@@ -40,7 +47,9 @@ impl Settings {
             variables.required("MAYFLY_DEFAULT_TARGET", "`none`, `EC2`, or the ARN of a Lambda function")?;
         let mode: Mode =
             variables.required("MAYFLY_REGISTRATION", "`per-job`, `shared` or `registration-token`")?;
+        let stack: String = variables.required("MAYFLY_STACK", "the name of the stack")?;
         Ok(Self {
+            machines: MachineSettings::read(variables, &stack)?,
             mapping_table: variables.required("MAYFLY_MAPPING_TABLE", "the name of the mapping table")?,
             ledger_table: variables.required("MAYFLY_LEDGER_TABLE", "the name of the ledger table")?,
             launch_queue: variables.required("MAYFLY_LAUNCH_QUEUE_URL", "the address of a queue")?,
@@ -50,7 +59,7 @@ impl Settings {
             registration: mode.0,
             tenant_isolation: variables.switch("MAYFLY_TENANT_ISOLATION", false)?,
             runner_ca_file: variables.optional("MAYFLY_RUNNER_CA_FILE", "the path of a file")?,
-            stack: variables.required("MAYFLY_STACK", "the name of the stack")?,
+            stack,
             holder: Holder(variables.required("AWS_LAMBDA_LOG_STREAM_NAME", "set by Lambda")?),
         })
     }
@@ -64,7 +73,7 @@ impl FromStr for DefaultChoice {
     fn from_str(text: &str) -> Result<Self, ()> {
         let target = match text {
             "none" => return Ok(Self(None)),
-            "EC2" => Target::Ec2,
+            "EC2" => Target::Ec2(MachineSpec::default()),
             arn if arn.starts_with("arn:") && arn.contains(":lambda:") => {
                 Target::Lambda { arn: arn.to_owned() }
             }
@@ -123,7 +132,9 @@ mod tests {
     #[test]
     fn default_targets_and_modes() {
         let arn = "arn:aws:lambda:eu-central-1:123456789012:function:mayfly-shell-runner";
-        for (text, target) in [("EC2", Target::Ec2), (arn, Target::Lambda { arn: arn.to_owned() })] {
+        for (text, target) in
+            [("EC2", Target::Ec2(MachineSpec::default())), (arn, Target::Lambda { arn: arn.to_owned() })]
+        {
             let settings = read("MAYFLY_DEFAULT_TARGET", Some(text)).unwrap();
             assert_eq!(settings.default_target.unwrap().target, target);
         }

@@ -4,11 +4,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use mayfly_app::{Dispatcher, Registration};
+use mayfly_app::{Dispatcher, Machines, Registration};
 use mayfly_aws::dynamodb::{DynamoLedger, DynamoMappingStore};
+use mayfly_aws::ec2::Ec2Backend;
 use mayfly_aws::function::Connection;
 use mayfly_aws::lambda::LambdaBackend;
 use mayfly_aws::ssm::{ParameterStore, Parameters};
+use mayfly_aws::sts::StsJobRoles;
 use mayfly_core::clock::Clock;
 use mayfly_core::decide::LaunchPolicy;
 use mayfly_core::error::PortError;
@@ -19,7 +21,7 @@ use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::Mutex;
 use url::Url;
 
-use crate::settings::Settings;
+use crate::settings::{MachineSettings, Settings};
 
 /// How long a parameter is kept: a new token works after this time at the latest.
 const KEEP_PARAMETERS_FOR: Duration = Duration::from_mins(5);
@@ -42,6 +44,7 @@ pub(crate) struct Wiring {
     mappings: Arc<DynamoMappingStore>,
     ledger: Arc<DynamoLedger>,
     backends: Vec<Arc<dyn Backend>>,
+    machines: Option<Machines>,
     parameters: Arc<ParameterStore>,
     made: Mutex<Option<(Gitlab, Dispatcher)>>,
 }
@@ -78,6 +81,7 @@ impl Wiring {
             clock: Arc::clone(clock),
             mappings: Arc::new(mappings),
             ledger: Arc::new(DynamoLedger::new(dynamodb, &settings.ledger_table)),
+            machines: settings.machines.as_ref().map(|machines| machines_of(machines, connection)),
             backends: vec![Arc::new(LambdaBackend::new(connection.lambda(), settings.tenant_isolation))],
             parameters: Arc::new(ParameterStore::new(parameters, settings.parameter_path.clone())),
             made: Mutex::new(None),
@@ -140,12 +144,22 @@ impl Wiring {
             asks_protection: settings.tenant_isolation,
             secrets: self.parameters.clone(),
             backends: self.backends.clone(),
+            machines: self.machines.clone(),
             registration: settings.registration,
             default_target: settings.default_target.clone(),
             gitlab_url: gitlab.url.clone(),
             ca_file: settings.runner_ca_file.clone(),
             policy: LaunchPolicy::default(),
         })
+    }
+}
+
+fn machines_of(settings: &MachineSettings, connection: &Connection) -> Machines {
+    let (table, role_id) = (&settings.assignment_table, &settings.role_id);
+    Machines {
+        backend: Arc::new(Ec2Backend::new(connection.ec2(), connection.dynamodb(), table, role_id)),
+        roles: Arc::new(StsJobRoles::new(connection.sts())),
+        defaults: settings.defaults.clone(),
     }
 }
 

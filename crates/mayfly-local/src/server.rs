@@ -260,6 +260,7 @@ fn dispatcher(
         // Every runner here is a process of its own.
         asks_protection: false,
         secrets: Arc::new(SettingsSecrets(settings.secrets.clone())),
+        machines: None,
         backends: vec![Arc::new(backend)],
         registration: settings.registration,
         default_target: settings.default_target.clone(),

@@ -5,10 +5,12 @@
 
 mod backend;
 mod ledger;
+mod machine_backend;
 mod mapping_store;
 mod samples;
 
 pub use backend::backend;
 pub use ledger::ledger;
+pub use machine_backend::{fleet_order, machine_assignment, machine_backend};
 pub use mapping_store::{mapping_rows, mapping_store};
-pub use samples::{ABSURD_NAMES, NOW, full_record, new_record};
+pub use samples::{ABSURD_NAMES, NOW, full_machine_request, full_machine_spec, full_record, new_record};

@@ -2,12 +2,16 @@
 
 mod failing;
 mod memory_backend;
+mod memory_job_roles;
 mod memory_ledger;
+mod memory_machines;
 mod memory_mapping_store;
 
 pub use failing::{Failing, Fault, When};
 pub use memory_backend::MemoryBackend;
+pub use memory_job_roles::MemoryJobRoles;
 pub use memory_ledger::MemoryLedger;
+pub use memory_machines::{MachineCalls, MemoryMachines};
 pub use memory_mapping_store::MemoryMappingStore;
 
 #[cfg(test)]
@@ -38,6 +42,13 @@ mod tests {
             .await;
     }
 
+    #[tokio::test]
+    async fn the_memory_machines_keep_the_contract() {
+        let machines = MemoryMachines::default();
+        let read = async |machine: &_| machines.read_assignment(machine);
+        contracts::machine_backend(&machines, machines.ec2(), read).await;
+    }
+
     #[tokio::test(flavor = "multi_thread")]
     async fn decorators_without_a_fault_keep_the_contracts() {
         contracts::ledger(Arc::new(Failing::new(MemoryLedger::default()))).await;
@@ -47,5 +58,9 @@ mod tests {
             store.inner().put(mapping);
         }
         contracts::mapping_store(&store).await;
+
+        let machines = Failing::new(MemoryMachines::default());
+        let read = async |machine: &_| machines.inner().read_assignment(machine);
+        contracts::machine_backend(&machines, machines.inner().ec2(), read).await;
     }
 }

@@ -2,6 +2,7 @@
 
 pub mod aws;
 pub mod contracts;
+pub mod ec2;
 pub mod fakes;
 pub mod gitlab;
 pub mod lambda_runtime;

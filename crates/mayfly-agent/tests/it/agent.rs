@@ -160,7 +160,7 @@ async fn told_to_stop_a_runner_reports_its_job_and_goes() {
 
 /// A runner whose job's script writes to a pipe that the runner reads, as `gitlab-runner` has it. Told to end, it ends the
 /// script, and notes what was in the pipe.
-const WITH_A_SCRIPT: &str = r#"
+pub(crate) const WITH_A_SCRIPT: &str = r#"
     exec 8< <(printf 'half a line'; exec sleep 1000)
     script=$!
     trap 'kill $script; job_log=$(cat <&8); printf "%s" "$job_log" > "$observed/job_log"; exit 0' TERM

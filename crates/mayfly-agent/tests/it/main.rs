@@ -5,4 +5,8 @@ mod agent;
 #[cfg(test)]
 mod command;
 #[cfg(test)]
+mod machine;
+#[cfg(test)]
 mod support;
+#[cfg(test)]
+mod unit_file;

@@ -74,6 +74,7 @@ impl World {
             at_end: RegistrationEnd::DeleteRunner,
             settings: RunnerSettings::default(),
             deadline: SystemClock.now() + SignedDuration::from_hours(1),
+            job_credentials: None,
         };
         Self { root, meeting, asked, assignment, config }
     }

@@ -102,7 +102,8 @@ async fn a_refusal_waits_for_capacity_and_leaves_no_registration() {
 #[tokio::test]
 async fn a_target_that_is_not_here_parks_the_job() {
     let mut world = World::new().await;
-    world.dispatcher.default_target.as_mut().unwrap().target = Target::Ec2;
+    world.dispatcher.default_target.as_mut().unwrap().target =
+        Target::Ec2(mayfly_core::machine::MachineSpec::default());
     let handled = start(&world.dispatcher, &world.event(JobStatus::Pending), Delivery::First).await.unwrap();
     assert!(matches!(handled, Handled::Parked { .. }), "{handled:?}");
     let record = world.record().await;
@@ -272,7 +273,10 @@ async fn the_end_of_a_runner_is_told_twice_and_counts_once() {
     let runner = world.runner().await;
     runner_gone(&world.dispatcher, &runner, &NO_JOB).await.unwrap();
     let again = runner_gone(&world.dispatcher, &runner, &NO_JOB).await.unwrap();
-    assert_eq!(again, RunnerGone::Recorded { start_again: None });
+    // Whoever heard it first may not have lived to start the job again. Starting it twice is harmless.
+    assert!(matches!(again, RunnerGone::Recorded { start_again: Some(_) }));
+    let record = world.record().await;
+    assert_eq!((record.state, record.claim.unwrap().lost_runners), (LedgerState::Seen, 1));
     let stranger = "mayfly-local-0000".parse().unwrap();
     assert_eq!(runner_gone(&world.dispatcher, &stranger, &NO_JOB).await.unwrap(), RunnerGone::Unknown);
 }

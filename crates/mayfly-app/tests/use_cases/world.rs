@@ -78,6 +78,7 @@ impl World {
             asks_protection: false,
             secrets: Arc::new(NoSecrets),
             backends: vec![backend.clone()],
+            machines: None,
             registration: Registration::PerJob,
             default_target: Some(DefaultTarget {
                 target: Target::Local,

@@ -5,9 +5,10 @@ use std::collections::HashMap;
 use async_trait::async_trait;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
-use aws_sdk_dynamodb::types::AttributeValue;
+use aws_sdk_dynamodb::types::{AttributeValue, ReturnValuesOnConditionCheckFailure};
 use jiff::Timestamp;
 use mayfly_core::error::{Chain, PortError};
+use mayfly_core::fleet::Fleet;
 use mayfly_core::ids::JobKey;
 use mayfly_core::ledger::{LedgerRecord, LedgerState};
 use mayfly_core::ports::{Ledger, Written};
@@ -15,6 +16,7 @@ use mayfly_core::runner_name::RunnerName;
 
 use super::attributes::{Item, text};
 use super::errors::{never, port_error};
+use super::fleet_item::{self, to_fleet};
 use super::ledger_item::{KEY_PREFIX, partition_key_of, shown_key_of, to_item, to_record};
 use super::{EXPIRES_AT, PARTITION_KEY, RUNNER_INDEX, RUNNER_NAME};
 
@@ -24,7 +26,8 @@ const IS_FREE: &str = "attribute_not_exists(#pk) OR #expires_at <= :now";
 const IS_UNCHANGED: &str = "#version = :version AND #expires_at > :now";
 const IS_UNFINISHED: &str = "begins_with(#pk, :job) AND #state IN (:seen, :claimed, :launched, :running)";
 
-/// The ledger in a DynamoDB table: one item a job, its partition key `job#<host>/<project>/<job>`.
+/// The ledger in a DynamoDB table: one item a job, its partition key `job#<host>/<project>/<job>`, and for a day one a call that
+/// starts machines, `fleet#<token>`.
 ///
 /// Reads are consistent, but for [`by_runner`](Ledger::by_runner), which reads an index that follows within a moment.
 /// `expires_at` is kept in whole seconds, every other time as it is.
@@ -39,24 +42,22 @@ impl DynamoLedger {
     pub fn new(client: Client, table: impl Into<String>) -> Self {
         Self { client, table: table.into() }
     }
+
+    async fn item(&self, partition_key: &str) -> Result<Option<Item>, PortError> {
+        let request = self.client.get_item().table_name(&self.table).key(PARTITION_KEY, text(partition_key));
+        let output = request.consistent_read(true).send().await;
+        output
+            .map(|output| output.item)
+            .map_err(|error| port_error(&format!("get item {partition_key}"), &self.table, error))
+    }
 }
 
 #[async_trait]
 impl Ledger for DynamoLedger {
     async fn get(&self, key: &JobKey, now: Timestamp) -> Result<Option<LedgerRecord>, PortError> {
         let partition_key = partition_key_of(key);
-        let operation = format!("get item {partition_key}");
-        let output = self
-            .client
-            .get_item()
-            .table_name(&self.table)
-            .key(PARTITION_KEY, text(partition_key))
-            .consistent_read(true)
-            .send()
-            .await
-            .map_err(|error| port_error(&operation, &self.table, error))?;
-        let Some(item) = output.item else { return Ok(None) };
-        let record = to_record(item).map_err(|error| never(&operation, error))?;
+        let Some(item) = self.item(&partition_key).await? else { return Ok(None) };
+        let record = to_record(item).map_err(|error| never(&format!("get item {partition_key}"), error))?;
         Ok(Some(record).filter(|record| is_alive(record, now)))
     }
 
@@ -116,6 +117,36 @@ impl Ledger for DynamoLedger {
             }
         }
         Ok(None)
+    }
+
+    /// One write; a refused one answers with what is stored.
+    async fn freeze(&self, fleet: &Fleet, now: Timestamp) -> Result<Fleet, PortError> {
+        let partition_key = fleet_item::partition_key_of(&fleet.token);
+        let operation = format!("put item {partition_key}");
+        let item = fleet_item::to_item(fleet, now).map_err(|error| never(&operation, error))?;
+        let written = self
+            .client
+            .put_item()
+            .table_name(&self.table)
+            .set_item(Some(item))
+            .condition_expression(IS_FREE)
+            .expression_attribute_names("#pk", PARTITION_KEY)
+            .expression_attribute_names("#expires_at", EXPIRES_AT)
+            .expression_attribute_values(":now", AttributeValue::N(now.as_second().to_string()))
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
+            .send()
+            .await;
+        let Err(error) = written else { return Ok(fleet.clone()) };
+        let Some(PutItemError::ConditionalCheckFailedException(refusal)) = error.as_service_error() else {
+            return Err(port_error(&operation, &self.table, error));
+        };
+        let stored = match refusal.item() {
+            Some(item) => item.clone(),
+            None => self.item(&partition_key).await?.ok_or_else(|| {
+                PortError::later(format!("DynamoDB: {operation}"), "what was in its place is gone")
+            })?,
+        };
+        to_fleet(stored).map_err(|error| never(&operation, error))
     }
 
     /// An item that cannot be read is logged and left out: one bad record must not keep all others from being repaired.

@@ -3,8 +3,9 @@
 use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::Timestamp;
 use mayfly_core::ids::{JobKey, JobName, ProjectId, ProjectPath, RunnerId, SecretName};
-use mayfly_core::launch::{Claim, Holder, LaunchRequest, LaunchStep, RefProtection};
-use mayfly_core::ledger::{Ended, LedgerRecord, LedgerState, RunnerRecord, Transition};
+use mayfly_core::launch::{Claim, ClientToken, Holder, LaunchRequest, LaunchStep, RefProtection};
+use mayfly_core::ledger::{Ended, LedgerRecord, LedgerState, Moments, RunnerRecord, Transition};
+use mayfly_core::machine::MachineRequest;
 use mayfly_core::mapping::{Executor, RunnerSettings, Target};
 use mayfly_core::runner_name::RunnerName;
 use mayfly_core::status::Rank;
@@ -14,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use super::attributes::{InvalidAttribute, Item, optional, required};
 use super::{EXPIRES_AT, PARTITION_KEY, RUNNER_NAME};
 
-/// What the partition keys of records begin with; assignments in the same table have others.
+/// What the partition keys of records begin with; frozen calls in the same table have others.
 pub(super) const KEY_PREFIX: &str = "job#";
 
 /// Written into every item, for the day an item must be read differently. Attributes that a later version adds are
@@ -60,6 +61,8 @@ struct ClaimItem {
     request: RequestItem,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     registered: Option<RunnerId>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    fleet: Option<ClientToken>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -71,6 +74,8 @@ struct RequestItem {
     project: ProjectId,
     #[serde(default)]
     protection: RefProtection,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    machine: Option<MachineRequest>,
     steps: Vec<LaunchStep>,
 }
 
@@ -91,10 +96,18 @@ struct RunnerItem {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     registered: Option<RunnerId>,
     launched_at: Timestamp,
+    #[serde(default, skip_serializing_if = "is_empty")]
+    moments: Moments,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     took: Option<JobKey>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    stopped_at: Option<Timestamp>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     ended: Option<Ended>,
+}
+
+fn is_empty(moments: &Moments) -> bool {
+    *moments == Moments::default()
 }
 
 /// The partition key of a job's record.
@@ -196,9 +209,11 @@ impl ClaimItem {
                 tags: claim.request.tags.clone(),
                 project: claim.request.project,
                 protection: claim.request.protection,
+                machine: claim.request.machine.clone(),
                 steps: claim.request.steps.clone(),
             },
             registered: claim.registered,
+            fleet: claim.fleet.clone(),
         }
     }
 }
@@ -226,9 +241,11 @@ impl From<ClaimItem> for Claim {
                 tags: item.request.tags,
                 project: item.request.project,
                 protection: item.request.protection,
+                machine: item.request.machine,
                 steps: item.request.steps,
             },
             registered: item.registered,
+            fleet: item.fleet,
         }
     }
 }
@@ -238,7 +255,9 @@ impl RunnerItem {
         Self {
             registered: runner.registered,
             launched_at: runner.launched_at,
+            moments: runner.moments,
             took: runner.took.clone(),
+            stopped_at: runner.stopped_at,
             ended: runner.ended.clone(),
         }
     }
@@ -248,7 +267,9 @@ impl RunnerItem {
             name,
             registered: self.registered,
             launched_at: self.launched_at,
+            moments: self.moments,
             took: self.took,
+            stopped_at: self.stopped_at,
             ended: self.ended,
         }
     }

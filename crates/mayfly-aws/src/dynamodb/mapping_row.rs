@@ -1,5 +1,7 @@
 //! Rows of the mapping table, as people type them and as we write them.
 
+mod machine;
+
 use aws_sdk_dynamodb::types::AttributeValue;
 use mayfly_core::ids::{JobName, ProjectPath, SecretName};
 use mayfly_core::mapping::{
@@ -40,8 +42,16 @@ pub(super) fn to_item(mapping: &Mapping) -> Item {
     let mut item = key_of(&mapping.key);
     let mut set = |attribute: &str, value| item.insert(attribute.to_owned(), value);
     set("type", text(mapping.target.target_type().as_str()));
-    if let Target::Lambda { arn } = &mapping.target {
-        set("arn", text(arn));
+    match &mapping.target {
+        Target::Lambda { arn } => {
+            set("arn", text(arn));
+        }
+        Target::Ec2(spec) => {
+            for (attribute, value) in machine::attributes_of(spec) {
+                set(attribute, value);
+            }
+        }
+        Target::Local => {}
     }
     let (settings, default) = (&mapping.settings, RunnerSettings::default());
     if settings.executor != default.executor {
@@ -108,7 +118,7 @@ fn read_target(item: &Item) -> Result<Target, String> {
             })?;
             Ok(Target::Lambda { arn: arn.ok_or("attribute `arn` is missing, which `LAMBDA` needs")? })
         }
-        TargetType::Ec2 => Ok(Target::Ec2),
+        TargetType::Ec2 => Ok(Target::Ec2(machine::read_spec(item)?)),
         TargetType::Local => Ok(Target::Local),
     }
 }

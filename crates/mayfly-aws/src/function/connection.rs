@@ -43,6 +43,9 @@ impl Timeouts {
     /// Nobody knows what became of an `Invoke` that timed out, so it gets more time.
     #[cfg(feature = "lambda")]
     const LAMBDA: Self = Self { attempt: Duration::from_secs(5), operation: Duration::from_secs(5) };
+    /// EC2 starts machines before it answers. A call that timed out must be made again, which may take another minute.
+    #[cfg(feature = "ec2")]
+    const EC2: Self = Self { attempt: Duration::from_secs(15), operation: Duration::from_secs(20) };
 
     fn config(self) -> TimeoutConfig {
         TimeoutConfig::builder()
@@ -128,6 +131,19 @@ impl Connection {
     #[cfg(feature = "dynamodb")]
     pub fn dynamodb(&self) -> aws_sdk_dynamodb::Client {
         aws_sdk_dynamodb::Client::new(&self.config)
+    }
+
+    /// A client of EC2. Every call has an answer within 20 s.
+    #[cfg(feature = "ec2")]
+    pub fn ec2(&self) -> aws_sdk_ec2::Client {
+        let config = aws_sdk_ec2::config::Builder::from(&self.config).timeout_config(Timeouts::EC2.config());
+        aws_sdk_ec2::Client::from_conf(config.build())
+    }
+
+    /// A client of STS. Every call has an answer within 8 s.
+    #[cfg(feature = "sts")]
+    pub fn sts(&self) -> aws_sdk_sts::Client {
+        aws_sdk_sts::Client::new(&self.config)
     }
 
     /// A client of Parameter Store. Every call has an answer within 3 s.

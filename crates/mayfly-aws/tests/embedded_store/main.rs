@@ -3,6 +3,7 @@
 
 mod faults;
 mod foreign_rows;
+mod machines;
 mod paging;
 mod server;
 
@@ -13,6 +14,7 @@ use jiff::{SignedDuration, Timestamp};
 use mayfly_aws::dynamodb::{DynamoLedger, DynamoMappingStore, create_tables};
 use mayfly_core::clock::{Clock, FixedClock};
 use mayfly_core::ids::JobName;
+use mayfly_core::machine::MachineSpec;
 use mayfly_core::mapping::{Mapping, MappingKey, RunnerSettings, StoredMapping, Target};
 use mayfly_core::ports::{Ledger, MappingStore, Written};
 use mayfly_standins::contracts;
@@ -90,7 +92,7 @@ async fn a_file_that_was_closed_and_opened_again_has_everything() {
 #[tokio::test]
 async fn making_tables_that_are_there_changes_nothing() {
     let server = Server::in_memory().await;
-    let row = mapping("job#build", "tags#", Target::Ec2);
+    let row = mapping("job#build", "tags#", Target::Ec2(MachineSpec::default()));
     mappings_of(&server).put(&row).await.unwrap();
     create_tables(&server.client(), MAPPING_TABLE, LEDGER_TABLE).await.unwrap();
     assert_eq!(mappings_of(&server).list().await.unwrap(), [StoredMapping::Readable(row)]);
@@ -109,8 +111,8 @@ async fn the_ledger_table_forgets_by_the_attribute_the_ledger_writes() {
 async fn a_mapping_is_replaced_and_deleted() {
     let server = Server::in_memory().await;
     let store = mappings_of(&server);
-    let first = mapping("job#build", "tags#linux", Target::Ec2);
-    let other = mapping("job#build", "tags#", Target::Ec2);
+    let first = mapping("job#build", "tags#linux", Target::Ec2(MachineSpec::default()));
+    let other = mapping("job#build", "tags#", Target::Ec2(MachineSpec::default()));
     let second = Mapping { target: Target::Local, ..first.clone() };
     for row in [&first, &other, &second] {
         store.put(row).await.unwrap();

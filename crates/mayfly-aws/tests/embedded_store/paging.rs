@@ -1,6 +1,7 @@
 //! A page of an answer holds at most 1 MB: what is larger comes in several.
 
 use mayfly_core::ledger::LedgerState;
+use mayfly_core::machine::MachineSpec;
 use mayfly_core::mapping::{RunnerSettings, StoredMapping, Target};
 use mayfly_core::ports::{Ledger, MappingStore, Written};
 use mayfly_standins::contracts;
@@ -18,10 +19,10 @@ async fn mappings_of_several_pages_are_all_found() {
     let server = Server::in_memory().await;
     let store = mappings_of(&server);
     for number in 0..8 {
-        let mut row = mapping("job#build", &format!("tags#{number}"), Target::Ec2);
+        let mut row = mapping("job#build", &format!("tags#{number}"), Target::Ec2(MachineSpec::default()));
         row.settings = RunnerSettings { pass_env: vec!["x".repeat(300_000)], ..row.settings };
         store.put(&row).await.unwrap();
-        row.key.pattern = mapping("job#*", "tags#", Target::Ec2).key.pattern;
+        row.key.pattern = mapping("job#*", "tags#", Target::Ec2(MachineSpec::default())).key.pattern;
         store.put(&row).await.unwrap();
     }
     assert_one_page_is_not_enough(&server, MAPPING_TABLE).await;

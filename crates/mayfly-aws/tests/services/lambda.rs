@@ -7,6 +7,7 @@ use mayfly_aws::lambda::LambdaBackend;
 use mayfly_core::assignment::{Assignment, RegistrationEnd};
 use mayfly_core::ids::{JobKey, ProjectId};
 use mayfly_core::launch::{ClientToken, LaunchRequest, LaunchStep, RefProtection};
+use mayfly_core::machine::MachineSpec;
 use mayfly_core::mapping::{RunnerSettings, Target, TargetType};
 use mayfly_core::ports::{Backend, LaunchOrder, LaunchOutcome};
 use mayfly_core::runner_name::RunnerName;
@@ -33,6 +34,7 @@ fn order(target: Target, protection: RefProtection) -> LaunchOrder {
         at_end: RegistrationEnd::DeleteRunner,
         settings: RunnerSettings::default(),
         deadline: "2026-08-01T11:00:00Z".parse().unwrap(),
+        job_credentials: None,
     };
     let request = LaunchRequest {
         steps: LaunchStep::plan_for(&target),
@@ -42,6 +44,7 @@ fn order(target: Target, protection: RefProtection) -> LaunchOrder {
         tags: TagSet::default(),
         project: ProjectId(380),
         protection,
+        machine: None,
     };
     LaunchOrder { token, request, assignment }
 }
@@ -72,6 +75,7 @@ fn told(outcome: LaunchOutcome) -> (&'static str, String) {
     let (kind, reason) = match outcome {
         LaunchOutcome::Started { resource } => return ("started", resource.to_string()),
         LaunchOutcome::Refused { reason } => ("refused", reason),
+        LaunchOutcome::Busy { reason } => ("busy", reason),
         LaunchOutcome::Unknown { reason } => ("unknown", reason),
         LaunchOutcome::Impossible { reason } => ("impossible", reason),
     };
@@ -209,7 +213,7 @@ async fn each_invocation_has_a_connection_of_its_own() {
 async fn what_cannot_be_asked_of_lambda_asks_nothing() {
     let server = Scripted::start([accepted()]).await;
     let backend = LambdaBackend::new(server.connection().lambda(), false);
-    let outcome = backend.launch(&order(Target::Ec2, RefProtection::Unknown)).await;
+    let outcome = backend.launch(&order(Target::Ec2(MachineSpec::default()), RefProtection::Unknown)).await;
     assert_eq!(
         outcome,
         LaunchOutcome::Impossible { reason: "Lambda: target EC2 is not a function".to_owned() }

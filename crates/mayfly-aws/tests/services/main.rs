@@ -3,9 +3,11 @@
 
 mod bus;
 mod lambda;
+mod machines;
 mod mappings;
 mod parameters;
 mod queue;
+mod roles;
 mod server;
 
 use std::sync::Mutex;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use mayfly_aws::dispatch_request::{Action, DispatchRequest};
+use mayfly_aws::dispatch_request::DispatchRequest;
 use mayfly_aws::sqs::LaunchQueue;
 use serde_json::json;
 
@@ -30,7 +30,7 @@ async fn the_request_is_pinned() {
     let message = body["MessageBody"].take();
     assert_eq!(body, json!({ "QueueUrl": URL, "DelaySeconds": 15, "MessageBody": null }));
     let request: DispatchRequest = serde_json::from_str(message.as_str().unwrap()).unwrap();
-    assert_eq!(request, DispatchRequest { action: Action::Start, event: event(1977) });
+    assert_eq!(request, DispatchRequest::Start { event: event(1977) });
 }
 
 #[tokio::test]

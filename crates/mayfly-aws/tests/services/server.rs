@@ -21,13 +21,18 @@ use tokio::task::JoinHandle;
 pub(crate) struct Answer {
     status: u16,
     headers: Vec<(&'static str, &'static str)>,
-    body: Value,
+    body: String,
     gate: Option<Arc<Notify>>,
 }
 
 impl Answer {
+    #[expect(clippy::needless_pass_by_value, reason = "tests make the value where they call this")]
     pub(crate) fn new(status: u16, body: Value) -> Self {
-        Self { status, headers: Vec::new(), body, gate: None }
+        Self::text(status, body.to_string())
+    }
+
+    pub(crate) fn text(status: u16, body: impl Into<String>) -> Self {
+        Self { status, headers: Vec::new(), body: body.into(), gate: None }
     }
 
     pub(crate) fn ok(body: Value) -> Self {
@@ -148,7 +153,7 @@ async fn answer(
         gate.notified().await;
     }
     let status = StatusCode::from_u16(answer.status).unwrap();
-    let mut response = (status, answer.body.to_string()).into_response();
+    let mut response = (status, answer.body).into_response();
     for (name, value) in answer.headers {
         response.headers_mut().insert(HeaderName::from_static(name), HeaderValue::from_static(value));
     }
@@ -245,7 +250,7 @@ pub(crate) fn connection_to_nobody() -> Connection {
     connection_to(listener.local_addr().unwrap())
 }
 
-fn connection_to(address: SocketAddr) -> Connection {
+pub(crate) fn connection_to(address: impl std::fmt::Display) -> Connection {
     let variables = Variables::new(move |name| match name {
         "AWS_REGION" => Some("eu-central-1".to_owned()),
         "AWS_ACCESS_KEY_ID" => Some("AKIDEXAMPLE".to_owned()),

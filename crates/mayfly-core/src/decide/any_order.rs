@@ -10,6 +10,7 @@ use crate::event::{EventRunner, JobEvent};
 use crate::ids::{JobId, RunnerId};
 use crate::launch::{ClientToken, Holder, RefProtection};
 use crate::ledger::{LedgerRecord, LedgerState};
+use crate::machine::MachineSpec;
 use crate::mapping::{RunnerSettings, Target};
 use crate::ports::LaunchOutcome;
 use crate::resolve::{Choice, DefaultTarget, Explanation, Resolution};
@@ -137,6 +138,7 @@ impl World {
             resolution: &resolution,
             room: Room::Free,
             protection: RefProtection::Unknown,
+            machines: None,
             holder: &Holder("test".to_owned()),
             policy: &LaunchPolicy::default(),
         });
@@ -265,7 +267,7 @@ proptest! {
             ],
             1..40,
         ),
-        target in prop::sample::select(vec![Target::Local, Target::Ec2]),
+        target in prop::sample::select(vec![Target::Local, Target::Ec2(MachineSpec::default())]),
     ) {
         let mut world = World::new(target);
         for op in &ops {
@@ -278,7 +280,7 @@ proptest! {
     fn a_pending_job_is_launched_in_the_end(
         ops in prop::collection::vec(prop_oneof![4 => any_op(), 1 => Just(Op::RunnerTakesAnother)], 0..15),
     ) {
-        let mut world = World::new(Target::Ec2);
+        let mut world = World::new(Target::Ec2(MachineSpec::default()));
         for op in ops.iter().filter(|op| !matches!(op, Op::Deliver { status, .. } if status.rank() > Rank::Pending)) {
             world.apply(op);
         }

@@ -2,7 +2,7 @@
 //!
 //! A runner is never ended because "its" job ended elsewhere: it may have another job by now.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::event::JobEvent;
 use crate::ids::RunnerId;
@@ -33,13 +33,20 @@ pub struct FinishDecision {
     pub end: Option<EndRunner>,
 }
 
-/// A runner to end. Each part may be done twice.
+/// How long EC2 may say that an instance does not exist which does (EC2 User Guide, "Eventual consistency").
+const FRESH: SignedDuration = SignedDuration::from_mins(5);
+
+/// A runner to end. Each part may be done twice, and a part that was done is not asked for again.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EndRunner {
     /// The runner.
     pub runner: RunnerName,
-    /// Its registration, if one was made for it alone.
+    /// Its registration, if one was made for it alone and is still there.
     pub registered: Option<RunnerId>,
+    /// True if its compute was ended before.
+    pub is_stopped: bool,
+    /// True if it was started so lately that its service may not know it yet.
+    pub is_fresh: bool,
     /// Why it is ended.
     pub reason: String,
 }
@@ -61,12 +68,33 @@ pub fn decide_finish(input: &FinishInput<'_>) -> FinishDecision {
     let end = runner.filter(|_| !is_busy_elsewhere).map(|runner| EndRunner {
         runner: runner.name.clone(),
         registered: runner.registered,
+        is_stopped: runner.stopped_at.is_some(),
+        is_fresh: input.now.duration_since(runner.launched_at) < FRESH,
         reason: format!("job {} is over: {}", input.event.key, input.event.status),
     });
     let mut writes = vec![job];
     writes.extend(owner.filter(|_| !is_busy_elsewhere));
     writes.retain(|write| [input.record, input.owner].into_iter().flatten().all(|read| read != write));
     FinishDecision { writes, end }
+}
+
+/// The record once some parts of its runner's end are done and others are not: the next try does only those.
+/// `None` if that was known before.
+pub fn decide_partly_ended(
+    record: &LedgerRecord,
+    is_unregistered: bool,
+    is_stopped: bool,
+    now: Timestamp,
+) -> Option<LedgerRecord> {
+    let mut next = record.clone();
+    let runner = next.runner.as_mut().filter(|runner| runner.ended.is_none())?;
+    if is_unregistered {
+        runner.registered = None;
+    }
+    if is_stopped {
+        runner.stopped_at.get_or_insert(now);
+    }
+    (next != *record).then_some(next)
 }
 
 /// The record once its runner is known to be gone; `None` if that was known before.

@@ -39,6 +39,8 @@ pub enum RunnerOutcome {
     Stopped,
     /// It could not run, or died.
     Failed,
+    /// Its machine is gone; why, only its log can tell.
+    MachineGone,
 }
 
 impl fmt::Display for RunnerOutcome {
@@ -50,6 +52,7 @@ impl fmt::Display for RunnerOutcome {
             Self::Deadline => "it was stopped at its deadline",
             Self::Stopped => "it was told to stop",
             Self::Failed => "it failed",
+            Self::MachineGone => "its machine is gone",
         })
     }
 }
@@ -85,7 +88,10 @@ pub fn decide_gone(
     // An event may have ended the runner before, because it had taken another job: the job it was started for waits all the
     // same.
     let news = decide_runner_ended(record, &end.outcome.to_string(), now);
-    let unregister = news.as_ref().and_then(|gone| gone.runner.as_ref()?.registered);
+    let unregister = news.as_ref().and_then(|gone| {
+        let claimed = gone.claim.as_ref().and_then(|claim| claim.registered);
+        gone.runner.as_ref()?.registered.or(claimed.filter(|_| gone.state == LedgerState::Claimed))
+    });
     let mut gone = news.clone().unwrap_or_else(|| record.clone());
     if let (Some(job), Some(runner)) = (end.job, gone.runner.as_mut()) {
         runner.took.get_or_insert(JobKey { job, ..record.key.clone() });
@@ -93,7 +99,18 @@ pub fn decide_gone(
             gone.rank = gone.rank.max(Rank::Running);
         }
     }
-    let still_waits = gone.state == LedgerState::Launched && gone.rank <= Rank::Pending;
+    // A machine may be gone before it was told what it is for.
+    let had_runner = match gone.state {
+        LedgerState::Launched => true,
+        LedgerState::Claimed => news.is_some(),
+        _ => false,
+    };
+    let still_waits = had_runner && gone.rank <= Rank::Pending;
+    if news.is_none() && gone.state == LedgerState::Seen && gone.rank == Rank::Pending {
+        // Told twice: perhaps whoever heard it first did not live to start the job again.
+        let again = StartAgain { event: gone.as_pending_event(now), not_before: now };
+        return GoneDecision { unregister, record: None, start_again: Some(again) };
+    }
     if !still_waits {
         return GoneDecision { unregister, record: news.map(|_| gone), start_again: None };
     }
@@ -109,12 +126,13 @@ fn start_again(
     now: Timestamp,
 ) -> Option<StartAgain> {
     let took_another = gone.runner.as_ref().is_some_and(|runner| runner.took.is_some());
-    let is_loss = !took_another && end.outcome != RunnerOutcome::Stopped;
+    // A machine that could not even be registered says nothing of the job: GitLab was away.
+    let was_registered = gone.state == LedgerState::Launched
+        || gone.claim.as_ref().is_some_and(|claim| claim.registered.is_some());
+    let is_loss = !took_another && was_registered && end.outcome != RunnerOutcome::Stopped;
     let lost = match gone.claim.as_mut() {
         Some(claim) => {
-            claim.attempt += 1;
-            claim.step = 0;
-            claim.registered = None;
+            claim.begin_again();
             claim.lost_runners += u32::from(is_loss);
             claim.lost_runners
         }

@@ -2,7 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::ledger::{LedgerRecord, LedgerState, RunnerRecord};
+use crate::ledger::{Ended, LedgerRecord, LedgerState, RunnerRecord};
 use crate::ports::LaunchOutcome;
 use crate::runner_name::RunnerName;
 
@@ -15,6 +15,8 @@ pub struct LaunchPolicy {
     /// When to try again after a launch whose outcome nobody knows. A job that has waited for long waits longer, up to a
     /// minute: a service that is down for minutes is not asked by every job each few seconds.
     pub unknown_retry: SignedDuration,
+    /// When to try again after a call was throttled; a job that has waited for long waits longer, as above.
+    pub busy_retry: SignedDuration,
     /// When to look for capacity again; doubled with each refusal, up to five minutes.
     pub capacity_retry: SignedDuration,
     /// When to start another runner after one was lost, times the number lost so far.
@@ -28,6 +30,7 @@ impl Default for LaunchPolicy {
         Self {
             lease: SignedDuration::from_secs(120),
             unknown_retry: SignedDuration::from_secs(5),
+            busy_retry: SignedDuration::from_secs(2),
             capacity_retry: SignedDuration::from_secs(15),
             lost_runner_retry: SignedDuration::from_secs(2),
             max_runners: 3,
@@ -46,8 +49,12 @@ fn capacity_wait(policy: &LaunchPolicy, refusals: u32) -> SignedDuration {
 /// The longest wait after a launch whose outcome nobody knows.
 const LONGEST_UNKNOWN_RETRY: SignedDuration = SignedDuration::from_secs(60);
 
-fn unknown_wait(policy: &LaunchPolicy, waited: SignedDuration) -> SignedDuration {
-    policy.unknown_retry.max((waited / 4).min(LONGEST_UNKNOWN_RETRY))
+pub(super) fn unknown_wait(policy: &LaunchPolicy, waited: SignedDuration) -> SignedDuration {
+    longer_with_time(policy.unknown_retry, waited)
+}
+
+fn longer_with_time(first: SignedDuration, waited: SignedDuration) -> SignedDuration {
+    first.max((waited / 4).min(LONGEST_UNKNOWN_RETRY))
 }
 
 /// What to do after a launch.
@@ -82,45 +89,46 @@ pub fn decide_after_launch(
     now: Timestamp,
 ) -> (LedgerRecord, AfterLaunch) {
     let mut record = record.clone();
+    let waited = record.waited(now);
     let Some(claim) = record.claim.as_mut() else {
         return (record, AfterLaunch::GivenUp { reason: "the record holds no claim".to_owned() });
     };
     let is_open = record.state == LedgerState::Claimed;
-    let waited =
-        record.transitions.first().map_or(SignedDuration::ZERO, |first| now.duration_since(first.at));
+    let is_over = !matches!(outcome, LaunchOutcome::Started { .. } | LaunchOutcome::Unknown { .. });
+    if let Some(machine) =
+        record.runner.as_mut().filter(|runner| is_open && is_over && runner.ended.is_none())
+    {
+        machine.ended = Some(Ended { at: now, reason: "it was not needed".to_owned() });
+    }
     let after = match outcome {
         LaunchOutcome::Started { resource } => {
             let name = RunnerName { target: claim.request.target.target_type(), resource: resource.clone() };
             let reason = format!("runner {name} was started");
-            record.runner = Some(RunnerRecord {
-                name,
-                registered: claim.registered,
-                launched_at: now,
-                took: None,
-                ended: None,
+            record.runner = Some(match record.runner.take().filter(|noted| noted.name == name) {
+                Some(noted) => RunnerRecord { registered: claim.registered, ..noted },
+                None => RunnerRecord::new(name, claim.registered, now),
             });
             let state = if is_open { LedgerState::Launched } else { record.state };
             record.enter(state, reason, now);
             return (record, AfterLaunch::Done);
         }
         LaunchOutcome::Refused { reason } => {
-            claim.registered = None;
+            claim.forget_step();
             claim.step += 1;
             if claim.launch_step().is_some() {
                 claim.lease_until = now + policy.lease;
                 record.enter(record.state, format!("refused, next step: {reason}"), now);
                 AfterLaunch::NextStep
             } else {
-                claim.step = 0;
-                claim.attempt += 1;
-                let claim_attempt = claim.attempt;
-                let state = if is_open { LedgerState::Seen } else { record.state };
-                record.enter(state, format!("refused, waits: {reason}"), now);
-                AfterLaunch::Wait {
-                    until: now + capacity_wait(policy, claim_attempt),
-                    reason: reason.clone(),
-                }
+                let until = now + capacity_wait(policy, claim.attempt + 1);
+                wait_for_another_try(&mut record, is_open, format!("refused, waits: {reason}"), now);
+                AfterLaunch::Wait { until, reason: reason.clone() }
             }
+        }
+        LaunchOutcome::Busy { reason } => {
+            wait_for_another_try(&mut record, is_open, format!("not now, waits: {reason}"), now);
+            let until = now + longer_with_time(policy.busy_retry, waited);
+            AfterLaunch::Wait { until, reason: reason.clone() }
         }
         LaunchOutcome::Unknown { reason } => {
             claim.lease_until = now;
@@ -134,4 +142,13 @@ pub fn decide_after_launch(
         }
     };
     if is_open { (record, after) } else { (record, AfterLaunch::Done) }
+}
+
+/// Nothing is left of this attempt; the next one has tokens of its own, and anybody may make it.
+fn wait_for_another_try(record: &mut LedgerRecord, is_open: bool, reason: String, now: Timestamp) {
+    if let Some(claim) = record.claim.as_mut() {
+        claim.begin_again();
+    }
+    let state = if is_open { LedgerState::Seen } else { record.state };
+    record.enter(state, reason, now);
 }

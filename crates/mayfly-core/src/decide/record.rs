@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use crate::event::JobEvent;
-use crate::ledger::{LedgerRecord, LedgerState};
+use crate::ledger::{LedgerRecord, LedgerState, RunnerRecord};
 use crate::status::Rank;
 
 /// Everything the decision depends on.
@@ -59,14 +59,22 @@ pub(super) fn learned(
     let Some(owner) = owner else { return (job, None) };
     if owner.key == job.key {
         if let Some(runner) = job.runner.as_mut() {
-            runner.took.get_or_insert_with(|| event.key.clone());
+            picked_up(runner, event);
         }
         return (job, None);
     }
     let mut owner = owner.clone();
     if let Some(runner) = owner.runner.as_mut().filter(|runner| runner.took.as_ref() != Some(&event.key)) {
         runner.took = Some(event.key.clone());
+        picked_up(runner, event);
         owner.enter(owner.state, format!("its runner took job {}", event.key), now);
     }
     (job, Some(owner))
+}
+
+fn picked_up(runner: &mut RunnerRecord, event: &JobEvent) {
+    runner.took.get_or_insert_with(|| event.key.clone());
+    if event.status.rank() == Rank::Running {
+        runner.moments.job_picked_up.get_or_insert(event.received_at);
+    }
 }

@@ -8,13 +8,14 @@ use crate::event::JobEvent;
 use crate::ids::JobKey;
 use crate::launch::{Claim, Holder, LaunchRequest, LaunchStep, RefProtection};
 use crate::ledger::{LedgerRecord, LedgerState};
+use crate::machine::{MachineDefaults, MachineRequest};
 use crate::mapping::{RunnerSettings, Target};
 use crate::ports::JobView;
 use crate::resolve::{Choice, Resolution};
 use crate::status::{JobStatus, Rank};
 use crate::tags::TagSet;
 
-use super::launched::LaunchPolicy;
+use super::launched::{LaunchPolicy, unknown_wait};
 
 /// Statuses without an event after which a job does not wait any more.
 const ENDING_WORDS: [&str; 2] = ["canceling", "skipped"];
@@ -36,6 +37,8 @@ pub struct StartInput<'a> {
     pub room: Room,
     /// Whether the job's branch or tag is protected.
     pub protection: RefProtection,
+    /// What this installation has for machines; `None` if it has none.
+    pub machines: Option<&'a MachineDefaults>,
     /// Who decides.
     pub holder: &'a Holder,
     /// How long things last.
@@ -45,8 +48,10 @@ pub struct StartInput<'a> {
 /// What GitLab says of a job. No answer means: start.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum GitlabView {
-    /// There is no API token, or GitLab did not answer, or knows no such job.
+    /// There is no API token, or GitLab knows no such job.
     Unknown,
+    /// GitLab did not answer.
+    Unreachable,
     /// The job as it is now.
     Known(JobView),
 }
@@ -200,6 +205,10 @@ pub fn decide_start(input: &StartInput<'_>) -> StartDecision {
             StartDecision { record: Some(record), action }
         }
         Room::Free => {
+            let machine = match machine_for(target, input) {
+                Ok(machine) => machine,
+                Err(without) => return without.decide(record, input),
+            };
             let request = LaunchRequest {
                 target: target.clone(),
                 settings: settings.clone(),
@@ -207,6 +216,7 @@ pub fn decide_start(input: &StartInput<'_>) -> StartDecision {
                 tags: known_tags(input.gitlab).cloned().unwrap_or(tags),
                 project: input.event.key.project,
                 protection: input.protection,
+                machine,
                 steps: LaunchStep::plan_for(target),
             };
             claim(record, request, input)
@@ -249,7 +259,43 @@ fn chosen(choice: &Choice) -> Result<Chosen<'_>, (LedgerState, Refusal)> {
 fn known_tags(gitlab: &GitlabView) -> Option<&TagSet> {
     match gitlab {
         GitlabView::Known(view) => Some(&view.tags),
-        GitlabView::Unknown => None,
+        GitlabView::Unknown | GitlabView::Unreachable => None,
+    }
+}
+
+/// Why a target's machine is not asked for.
+enum NoMachine {
+    /// The stack and the mapping together do not say what it is.
+    Unspecified(String),
+    /// A machine is of no use while GitLab is away: it could neither be registered nor get a job, and it costs money.
+    GitlabAway,
+}
+
+/// The machine that a target needs, if it needs one.
+fn machine_for(target: &Target, input: &StartInput<'_>) -> Result<Option<MachineRequest>, NoMachine> {
+    match (target, input.machines) {
+        (Target::Ec2(_), Some(_)) if *input.gitlab == GitlabView::Unreachable => Err(NoMachine::GitlabAway),
+        (Target::Ec2(spec), Some(machines)) => {
+            machines.complete(spec).map(Some).map_err(NoMachine::Unspecified)
+        }
+        _ => Ok(None),
+    }
+}
+
+impl NoMachine {
+    fn decide(self, mut record: LedgerRecord, input: &StartInput<'_>) -> StartDecision {
+        match self {
+            Self::Unspecified(reason) => {
+                refuse(record, LedgerState::Parked, Refusal::GivenUp(reason), input.now)
+            }
+            Self::GitlabAway => {
+                let reason = "GitLab does not answer, and a machine is of no use without it".to_owned();
+                let until = input.now + unknown_wait(input.policy, record.waited(input.now));
+                record.enter(LedgerState::Seen, reason.clone(), input.now);
+                let action = StartAction::Wait { until, reason, for_capacity: false };
+                StartDecision { record: Some(record), action }
+            }
+        }
     }
 }
 
@@ -264,6 +310,7 @@ fn claim(mut record: LedgerRecord, request: LaunchRequest, input: &StartInput<'_
         step: 0,
         request,
         registered: None,
+        fleet: None,
     });
     record.enter(LedgerState::Claimed, "a runner is to be started", input.now);
     StartDecision { record: Some(record), action: StartAction::Launch(Launch::First) }

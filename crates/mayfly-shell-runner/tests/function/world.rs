@@ -84,6 +84,7 @@ impl World {
             at_end: RegistrationEnd::DeleteRunner,
             settings,
             deadline: SystemClock.now() + SignedDuration::from_hours(1),
+            job_credentials: None,
         }
     }
 

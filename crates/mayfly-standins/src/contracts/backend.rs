@@ -68,6 +68,7 @@ fn order(job: u64, target: &Target, gitlab_url: &Url) -> LaunchOrder {
         tags: TagSet::default(),
         project: ProjectId(1),
         protection: RefProtection::Unknown,
+        machine: None,
         steps: LaunchStep::plan_for(target),
     };
     let assignment = Assignment {
@@ -78,6 +79,7 @@ fn order(job: u64, target: &Target, gitlab_url: &Url) -> LaunchOrder {
         at_end: RegistrationEnd::DeleteManager,
         settings,
         deadline: NOW + jiff::SignedDuration::from_hours(100 * 365 * 24),
+        job_credentials: None,
     };
     LaunchOrder { token, request, assignment }
 }

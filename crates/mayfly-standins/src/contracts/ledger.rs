@@ -5,12 +5,15 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use jiff::SignedDuration;
+use mayfly_core::fleet::Fleet;
 use mayfly_core::ids::JobKey;
+use mayfly_core::launch::ClientToken;
 use mayfly_core::ledger::{LedgerRecord, LedgerState};
 use mayfly_core::ports::{Ledger, Written};
 use mayfly_core::runner_name::RunnerName;
 use tokio::task::JoinSet;
 
+use super::machine_backend::fleet_order;
 use super::samples::{ABSURD_NAMES, NOW, full_record, new_record};
 
 /// How many write at once in the race.
@@ -31,6 +34,8 @@ pub async fn ledger(ledger: Arc<dyn Ledger>) {
     of_concurrent_writers_exactly_one_wins(&ledger).await;
     an_expired_record_is_none_and_makes_room(&*ledger).await;
     a_record_is_found_by_its_runner(&*ledger).await;
+    a_call_is_frozen_once(&*ledger).await;
+    of_concurrent_calls_one_is_frozen(&ledger).await;
     unfinished_lists_the_right_states(&*ledger).await;
 }
 
@@ -225,5 +230,41 @@ async fn unfinished_lists_the_right_states(ledger: &dyn Ledger) {
     assert_eq!(keys.into_iter().collect::<BTreeSet<_>>(), expected);
     for record in listed.iter().filter(|record| expected.contains(&record.key)) {
         assert_eq!(get(ledger, &record.key).await.as_ref(), Some(record), "a listed record is whole");
+    }
+}
+
+fn fleet_token(number: u32) -> ClientToken {
+    ClientToken::new(&"freeze.example.com/1/1".parse().expect("a job key"), number, 0)
+}
+
+async fn a_call_is_frozen_once(ledger: &dyn Ledger) {
+    let freeze = async |fleet: &Fleet, now| ledger.freeze(fleet, now).await.expect("an answer");
+    let first = Fleet { token: fleet_token(0), order: Some(fleet_order([1, 2])) };
+    let given_up = Fleet::given_up(first.token.clone());
+    assert_eq!(freeze(&first, NOW).await, first);
+    assert_eq!(freeze(&given_up, NOW).await, first, "it is too late to give it up");
+    let last_moment = NOW + SignedDuration::from_hours(24) - SignedDuration::from_secs(1);
+    assert_eq!(freeze(&given_up, last_moment).await, first, "it is kept for a day");
+    let next_day = NOW + SignedDuration::from_hours(24);
+    assert_eq!(freeze(&given_up, next_day).await, given_up, "and no longer");
+    assert_eq!(freeze(&first, next_day).await, given_up, "what was given up is never made");
+
+    let full = Fleet { token: fleet_token(1), order: Some(fleet_order(0..100)) };
+    assert_eq!(freeze(&full, NOW).await, full, "another token is another call");
+    assert_eq!(freeze(&Fleet::given_up(full.token.clone()), NOW).await, full, "a large one is kept whole");
+}
+
+async fn of_concurrent_calls_one_is_frozen(ledger: &Arc<dyn Ledger>) {
+    for round in 0..5 {
+        let mut writers = JoinSet::new();
+        for writer in 0..WRITERS {
+            let order = (writer > 0).then(|| fleet_order([u64::try_from(writer).expect("a number")]));
+            let fleet = Fleet { token: fleet_token(10 + round), order };
+            let ledger = Arc::clone(ledger);
+            writers.spawn(async move { ledger.freeze(&fleet, NOW).await.expect("an answer") });
+        }
+        let answers = writers.join_all().await;
+        assert_eq!(answers.len(), WRITERS);
+        assert!(answers.iter().all(|answer| *answer == answers[0]), "round {round}: {answers:?}");
     }
 }

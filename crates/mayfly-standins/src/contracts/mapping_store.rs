@@ -4,13 +4,14 @@
 use std::collections::BTreeMap;
 
 use mayfly_core::ids::{JobName, ProjectPath};
+use mayfly_core::machine::MachineSpec;
 use mayfly_core::mapping::{
     Executor, Mapping, MappingKey, NamePattern, RunnerSettings, StoredMapping, Target,
 };
 use mayfly_core::ports::MappingStore;
 use mayfly_core::tags::TagSet;
 
-use super::samples::ABSURD_NAMES;
+use super::samples::{ABSURD_NAMES, full_machine_spec};
 
 const PROJECTS: [&str; 4] = ["group/app", "group/app2", "Group/app", "a group/with spaces/and #*%"];
 const PREFIXES: [&str; 7] = ["", "b", "build", "deploy-", "deploy-*", "c#", "🚀"];
@@ -80,7 +81,7 @@ fn projects() -> Vec<Option<ProjectPath>> {
     std::iter::once(None).chain(projects).collect()
 }
 
-fn variants() -> [(TagSet, Target, RunnerSettings); 2] {
+fn variants() -> [(TagSet, Target, RunnerSettings); 3] {
     let settings = RunnerSettings {
         executor: Executor::Docker,
         wait_timeout_seconds: 60,
@@ -91,7 +92,8 @@ fn variants() -> [(TagSet, Target, RunnerSettings); 2] {
     };
     let arn = "arn:aws:lambda:eu-central-1:123456789012:function:shell".to_owned();
     [
-        (TagSet::default(), Target::Ec2, RunnerSettings::default()),
+        (TagSet::default(), Target::Ec2(MachineSpec::default()), RunnerSettings::default()),
         (["linux", "c#", "50%", "🚀"].into_iter().collect(), Target::Lambda { arn }, settings),
+        (["ec2"].into_iter().collect(), Target::Ec2(full_machine_spec()), RunnerSettings::default()),
     ]
 }

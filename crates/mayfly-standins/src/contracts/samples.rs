@@ -1,11 +1,14 @@
 //! Records and names that stores have to cope with.
 #![expect(clippy::expect_used, reason = "a contract suite is a test")]
 
+use std::collections::BTreeMap;
+
 use jiff::{SignedDuration, Timestamp};
 use mayfly_core::event::JobEvent;
 use mayfly_core::ids::{ProjectId, RunnerId};
-use mayfly_core::launch::{Claim, Holder, LaunchRequest, LaunchStep, RefProtection};
-use mayfly_core::ledger::{Ended, LedgerRecord, LedgerState, RunnerRecord};
+use mayfly_core::launch::{Claim, ClientToken, Holder, LaunchRequest, LaunchStep, RefProtection};
+use mayfly_core::ledger::{Ended, LedgerRecord, LedgerState, Moments, RunnerRecord};
+use mayfly_core::machine::{Architecture, MachineRequest, MachineSpec, Purchase};
 use mayfly_core::mapping::{Executor, RunnerSettings, Target};
 use mayfly_core::status::JobStatus;
 
@@ -66,7 +69,13 @@ pub fn full_record(key: &str, runner: &str) -> LedgerRecord {
         name: runner.parse().expect("a runner name"),
         registered: Some(RunnerId(u64::MAX)),
         launched_at: moment,
+        moments: Moments {
+            running: Some(moment + SignedDuration::from_secs(18)),
+            assignment_read: Some(moment + SignedDuration::from_secs(21)),
+            job_picked_up: Some(moment + SignedDuration::from_secs(25)),
+        },
         took: Some("gitlab.example.com/380/1978".parse().expect("a job key")),
+        stopped_at: Some(moment + SignedDuration::from_secs(59)),
         ended: Some(Ended { at: moment + SignedDuration::from_secs(60), reason: "it left".to_owned() }),
     });
     record.enter(LedgerState::Claimed, "a job waits", moment);
@@ -98,8 +107,50 @@ fn full_claim() -> Claim {
             tags: ["linux", "docker", "🚀"].into_iter().collect(),
             project: ProjectId(380),
             protection: RefProtection::Protected,
+            machine: Some(full_machine_request()),
             steps: vec![LaunchStep::Ec2Spot, LaunchStep::Ec2OnDemand, LaunchStep::Lambda, LaunchStep::Local],
         },
         registered: Some(RunnerId(7)),
+        fleet: Some(ClientToken::new(&"gitlab.example.com/380/1977".parse().expect("a job key"), 1, 2)),
+    }
+}
+
+/// What a launch asks EC2 for, with every optional part.
+///
+/// # Panics
+///
+/// Never: its texts are constants.
+pub fn full_machine_request() -> MachineRequest {
+    let spec = full_machine_spec();
+    MachineRequest {
+        stack: "mayfly-autoscaler".to_owned(),
+        launch_template: "lt-0abc".to_owned(),
+        launch_template_version: "3".to_owned(),
+        image: spec.image.expect("an image"),
+        instance_types: spec.instance_types,
+        subnets: spec.subnets,
+        root_device: "/dev/xvda".to_owned(),
+        root_volume_gib: spec.root_volume_gib,
+        tags: spec.instance_tags,
+    }
+}
+
+/// What a mapping can ask of its machines, with every optional part.
+///
+/// # Panics
+///
+/// Never: its texts are constants.
+pub fn full_machine_spec() -> MachineSpec {
+    let id = "an id";
+    let tags = [("team", "build"), ("cost center", "4711"), ("empty", "")];
+    MachineSpec {
+        purchase: Purchase::OnDemand,
+        architecture: Some(Architecture::X86_64),
+        instance_types: ["m7i.large", "c7i-flex.2xlarge"].map(|name| name.parse().expect(id)).to_vec(),
+        image: Some("/mayfly/images/x86".parse().expect(id)),
+        root_volume_gib: Some(100),
+        subnets: ["subnet-0b", "subnet-0a"].map(|name| name.parse().expect(id)).to_vec(),
+        instance_tags: BTreeMap::from(tags.map(|(name, value)| (name.to_owned(), value.to_owned()))),
+        job_role_arn: Some("arn:aws:iam::123456789012:role/ci/deploy".parse().expect(id)),
     }
 }

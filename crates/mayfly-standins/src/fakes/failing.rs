@@ -4,11 +4,14 @@ use std::sync::{Mutex, PoisonError};
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use mayfly_core::error::{PortError, Retry};
-use mayfly_core::ids::{JobKey, JobName, ProjectPath};
+use mayfly_core::assignment::Assignment;
+use mayfly_core::error::{Chain, PortError, Retry};
+use mayfly_core::fleet::{Fleet, FleetOrder};
+use mayfly_core::ids::{JobKey, JobName, ProjectPath, ResourceId};
+use mayfly_core::launch::ClientToken;
 use mayfly_core::ledger::LedgerRecord;
 use mayfly_core::mapping::StoredMapping;
-use mayfly_core::ports::{Ledger, MappingStore, Written};
+use mayfly_core::ports::{FleetOutcome, HandOver, Ledger, MachineBackend, MappingStore, Written};
 use mayfly_core::runner_name::RunnerName;
 
 /// When a call fails.
@@ -121,6 +124,10 @@ impl<P: Ledger> Ledger for Failing<P> {
         self.call("ledger: find by runner", self.inner.by_runner(runner, now)).await
     }
 
+    async fn freeze(&self, fleet: &Fleet, now: Timestamp) -> Result<Fleet, PortError> {
+        self.call("ledger: freeze", self.inner.freeze(fleet, now)).await
+    }
+
     async fn unfinished(&self, now: Timestamp) -> Result<Vec<LedgerRecord>, PortError> {
         self.call("ledger: list unfinished", self.inner.unfinished(now)).await
     }
@@ -134,6 +141,37 @@ impl<P: MappingStore> MappingStore for Failing<P> {
         job: &JobName,
     ) -> Result<Vec<StoredMapping>, PortError> {
         self.call("mapping store: candidates", self.inner.candidates(project, job)).await
+    }
+}
+
+/// A launch that fails is one whose outcome nobody knows.
+#[async_trait]
+impl<P: MachineBackend> MachineBackend for Failing<P> {
+    async fn launch(&self, token: &ClientToken, order: &FleetOrder) -> FleetOutcome {
+        let launched =
+            self.call("machines: launch", async { Ok(self.inner.launch(token, order).await) }).await;
+        launched.unwrap_or_else(|error| FleetOutcome::Unknown { reason: Chain(&error).to_string() })
+    }
+
+    async fn is_there(&self, machine: &ResourceId) -> Result<bool, PortError> {
+        self.call("machines: is there", self.inner.is_there(machine)).await
+    }
+
+    async fn hand_over(
+        &self,
+        machine: &ResourceId,
+        job: &JobKey,
+        assignment: &Assignment,
+    ) -> Result<HandOver, PortError> {
+        self.call("machines: hand over", self.inner.hand_over(machine, job, assignment)).await
+    }
+
+    async fn withdraw(&self, machine: &ResourceId) -> Result<(), PortError> {
+        self.call("machines: withdraw", self.inner.withdraw(machine)).await
+    }
+
+    async fn stop(&self, machine: &ResourceId, is_fresh: bool) -> Result<(), PortError> {
+        self.call("machines: stop", self.inner.stop(machine, is_fresh)).await
     }
 }
 

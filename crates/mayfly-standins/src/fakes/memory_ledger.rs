@@ -4,9 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use mayfly_core::error::PortError;
+use mayfly_core::fleet::Fleet;
 use mayfly_core::ids::JobKey;
+use mayfly_core::launch::ClientToken;
 use mayfly_core::ledger::{LedgerRecord, LedgerState};
 use mayfly_core::ports::{Ledger, Written};
 use mayfly_core::runner_name::RunnerName;
@@ -16,7 +18,12 @@ use mayfly_core::runner_name::RunnerName;
 #[derive(Debug, Default)]
 pub struct MemoryLedger {
     records: Mutex<BTreeMap<JobKey, LedgerRecord>>,
+    /// What was frozen, and until when it is kept.
+    fleets: Mutex<BTreeMap<ClientToken, (Fleet, Timestamp)>>,
 }
+
+/// How long a call is kept.
+const FLEET_RETENTION: SignedDuration = SignedDuration::from_hours(24);
 
 impl MemoryLedger {
     /// Everything inside, expired or not, in the order of keys: for what a test asserts.
@@ -56,6 +63,15 @@ impl Ledger for MemoryLedger {
         let records = self.lock();
         let mut alive = records.values().filter(|record| is_alive(record, now));
         Ok(alive.find(|record| record.runner.as_ref().is_some_and(|found| found.name == *runner)).cloned())
+    }
+
+    async fn freeze(&self, fleet: &Fleet, now: Timestamp) -> Result<Fleet, PortError> {
+        let mut fleets = self.fleets.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((frozen, _)) = fleets.get(&fleet.token).filter(|(_, expires_at)| *expires_at > now) {
+            return Ok(frozen.clone());
+        }
+        fleets.insert(fleet.token.clone(), (fleet.clone(), now + FLEET_RETENTION));
+        Ok(fleet.clone())
     }
 
     async fn unfinished(&self, now: Timestamp) -> Result<Vec<LedgerRecord>, PortError> {

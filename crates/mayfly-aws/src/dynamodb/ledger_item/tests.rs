@@ -1,10 +1,12 @@
 use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::SignedDuration;
 use mayfly_core::error::Chain;
-use mayfly_standins::contracts::{ABSURD_NAMES, NOW, full_record, new_record};
+use mayfly_core::machine::MachineSpec;
+use mayfly_standins::contracts::{ABSURD_NAMES, NOW, full_machine_spec, full_record, new_record};
 use proptest::prelude::*;
 use serde_json::Value;
 
+use super::super::attributes::text;
 use super::*;
 
 const KEY: &str = "gitlab.example.com/380/1977";
@@ -47,7 +49,10 @@ fn every_part_of_a_record_is_read_back() {
     check(&LedgerRecord { claim: None, ..full.clone() });
     check(&LedgerRecord { runner: None, ..full.clone() });
     check(&LedgerRecord { version: 41, project: None, explanation: None, ..full.clone() });
-    check(&LedgerRecord { transitions: Vec::new(), ..full });
+    check(&LedgerRecord { transitions: Vec::new(), ..full.clone() });
+    let mut partly = full;
+    partly.runner.as_mut().unwrap().moments = Moments { running: Some(NOW), ..Moments::default() };
+    check(&partly);
     for name in ABSURD_NAMES {
         check(&new_record(KEY, name));
     }
@@ -73,21 +78,45 @@ fn every_state_and_rank_is_read_back() {
     for rank in [Rank::Created, Rank::Pending, Rank::Running, Rank::Finished] {
         check(&LedgerRecord { rank, ..new_record(KEY, "build") });
     }
-    for target in [Target::Ec2, Target::Local] {
+    for target in [Target::Ec2(MachineSpec::default()), Target::Ec2(full_machine_spec()), Target::Local] {
         let mut record = full_record(KEY, RUNNER);
         record.claim.as_mut().unwrap().request.target = target;
         check(&record);
     }
 }
 
+/// The claim and the runner of a full record's item.
+fn parts(item: &mut Item) -> [&mut Item; 2] {
+    let [Some(AttributeValue::M(claim)), Some(AttributeValue::M(runner))] =
+        item.get_disjoint_mut(["claim", "runner"])
+    else {
+        unreachable!("a full record has both")
+    };
+    [claim, runner]
+}
+
 #[test]
-fn an_item_from_before_protection_was_known_is_read() {
+fn an_item_from_before_protection_and_machines_were_known_is_read() {
     let mut record = full_record(KEY, RUNNER);
     let mut item = to_item(&record).unwrap();
-    let Some(AttributeValue::M(claim)) = item.get_mut("claim") else { unreachable!("a claim") };
+    let [claim, runner] = parts(&mut item);
+    assert!(claim.remove("fleet").is_some());
+    for attribute in ["moments", "stopped_at"] {
+        assert!(runner.remove(attribute).is_some(), "{attribute}");
+    }
     let Some(AttributeValue::M(request)) = claim.get_mut("request") else { unreachable!("a request") };
-    assert!(request.remove("protection").is_some());
-    record.claim.as_mut().unwrap().request.protection = RefProtection::Unknown;
+    for attribute in ["protection", "machine"] {
+        assert!(request.remove(attribute).is_some(), "{attribute}");
+    }
+    request.insert("target".to_owned(), AttributeValue::M([("type".to_owned(), text("EC2"))].into()));
+    let claim = record.claim.as_mut().unwrap();
+    claim.fleet = None;
+    claim.request.protection = RefProtection::Unknown;
+    claim.request.machine = None;
+    claim.request.target = Target::Ec2(MachineSpec::default());
+    let runner = record.runner.as_mut().unwrap();
+    runner.moments = Moments::default();
+    runner.stopped_at = None;
     assert_eq!(to_record(item).unwrap(), as_stored(&record));
 }
 

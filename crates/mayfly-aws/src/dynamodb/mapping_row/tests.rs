@@ -1,3 +1,4 @@
+use mayfly_core::machine::{MachineSpec, Purchase};
 use mayfly_standins::contracts::mapping_rows;
 
 use super::*;
@@ -82,7 +83,16 @@ fn targets_are_read() {
     assert_eq!(read_with(&lambda).unwrap().target, Target::Lambda { arn: ARN.to_owned() });
     assert_eq!(read_with(&[("type", text("LOCAL"))]).unwrap().target, Target::Local);
     let ec2 = [("type", text("EC2")), ("arn", number("1"))];
-    assert_eq!(read_with(&ec2).unwrap().target, Target::Ec2, "EC2 needs no ARN, whatever is there");
+    let plain = Target::Ec2(MachineSpec::default());
+    assert_eq!(read_with(&ec2).unwrap().target, plain, "EC2 needs no ARN, whatever is there");
+    let special = [("type", text("EC2")), ("purchase", text("spot"))];
+    let spec = MachineSpec { purchase: Purchase::Spot, ..MachineSpec::default() };
+    assert_eq!(read_with(&special).unwrap().target, Target::Ec2(spec));
+    let wrong = ("purchase", text("at night"));
+    let reason = read_with(&[("type", text("EC2")), wrong.clone()]).unwrap_err();
+    assert_eq!(reason, "attribute `purchase` is not `spot`, `on-demand` or `spot-first`");
+    let local = read_with(&[("type", text("LOCAL")), wrong]).unwrap();
+    assert_eq!(local.target, Target::Local, "attributes that only EC2 has are passed over elsewhere");
 }
 
 #[test]

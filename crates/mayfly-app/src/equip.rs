@@ -1,0 +1,197 @@
+//! Tells a machine what it is for: registers its runner, and leaves its assignment where only the machine reads it.
+
+use jiff::SignedDuration;
+use mayfly_core::assignment::{Assignment, JobCredentials};
+use mayfly_core::decide::decide_machine_started;
+use mayfly_core::error::{Chain, PortError};
+use mayfly_core::ids::ResourceId;
+use mayfly_core::ledger::LedgerRecord;
+use mayfly_core::mapping::{Target, TargetType};
+use mayfly_core::ports::{HandOver, LaunchOutcome, Written};
+use mayfly_core::runner_name::RunnerName;
+use tracing::{error, warn};
+
+use crate::dispatcher::{Dispatcher, Machines};
+use crate::launch::{note_registration, outcome_of, unregister};
+use crate::machines::{Call, Progress, Wanted, begun_again, go_on, overtaken};
+use crate::register::{Registered, register};
+use crate::start::put_or_found;
+
+/// When a machine that was told nothing has surely ended: it boots, waits a minute and turns itself off. EC2 cannot be asked
+/// forever, because it forgets a machine an hour after its end.
+const GIVES_UP: SignedDuration = SignedDuration::from_mins(4);
+
+/// Equips a machine that was just started for a job.
+pub(crate) async fn equip(
+    dispatcher: &Dispatcher,
+    machines: &Machines,
+    mut job: Wanted,
+    machine: ResourceId,
+    call: Call,
+) -> Progress {
+    // First, so that the news of the machine's end finds the job, whatever becomes of this dispatcher.
+    let noted = decide_machine_started(&job.record, machine.clone(), dispatcher.clock.now());
+    match put_or_found(dispatcher, &noted).await {
+        Ok(Written::Yes) => job.record = LedgerRecord { version: noted.version + 1, ..noted },
+        Ok(Written::Conflict) => return Progress::done(&job, Ok(overtaken(dispatcher))),
+        Err(error) => return Progress::done(&job, Err(error)),
+    }
+    match call {
+        Call::First => finish_equipping(dispatcher, machines, job, &machine).await,
+        Call::Again => equip_if_there(dispatcher, machines, job, &machine).await,
+    }
+}
+
+/// Equips a machine that another dispatcher started, or this one before GitLab went away.
+pub(crate) async fn equip_again(dispatcher: &Dispatcher, machines: &Machines, job: Wanted) -> Progress {
+    let Some(runner) = job.record.runner.clone() else { return Progress::again(job) };
+    let machine = runner.name.resource;
+    if runner.moments.assignment_read.is_some() {
+        // All was done but the last write.
+        return go_on(dispatcher, job, &LaunchOutcome::Started { resource: machine }).await;
+    }
+    if dispatcher.clock.now().duration_since(runner.launched_at) > GIVES_UP {
+        return replace(dispatcher, job, &machine).await;
+    }
+    equip_if_there(dispatcher, machines, job, &machine).await
+}
+
+async fn equip_if_there(
+    dispatcher: &Dispatcher,
+    machines: &Machines,
+    job: Wanted,
+    machine: &ResourceId,
+) -> Progress {
+    match machines.backend.is_there(machine).await {
+        Ok(true) => finish_equipping(dispatcher, machines, job, machine).await,
+        Ok(false) => replace(dispatcher, job, machine).await,
+        Err(error) => go_on(dispatcher, job, &outcome_of(&error)).await,
+    }
+}
+
+/// The job gets another machine: this one was gone before it was told what it is for.
+async fn replace(dispatcher: &Dispatcher, job: Wanted, machine: &ResourceId) -> Progress {
+    if let Some(stale) = job.record.claim.as_ref().and_then(|claim| claim.registered) {
+        unregister(dispatcher, stale).await;
+    }
+    warn!(job.key = %job.record.key, %machine, "Machine {machine} was gone before it was told its job");
+    Progress::again(begun_again(job))
+}
+
+async fn finish_equipping(
+    dispatcher: &Dispatcher,
+    machines: &Machines,
+    mut job: Wanted,
+    machine: &ResourceId,
+) -> Progress {
+    let outcome = match try_to_equip(dispatcher, machines, &mut job.record, machine).await {
+        Ok(Step::Outcome(outcome)) => outcome,
+        Ok(Step::Overtaken) => return Progress::done(&job, Ok(overtaken(dispatcher))),
+        Err(error) => return Progress::done(&job, Err(error)),
+    };
+    if matches!(outcome, LaunchOutcome::Refused { .. } | LaunchOutcome::Impossible { .. })
+        && let Err(error) = machines.backend.stop(machine, true).await
+    {
+        warn!(%machine, error = %Chain(&error), "Machine {machine} is not needed and could not be ended; it ends by itself");
+    }
+    go_on(dispatcher, job, &outcome).await
+}
+
+enum Step {
+    Outcome(LaunchOutcome),
+    /// The record changed meanwhile: an event overtook us, or another dispatcher did. A machine that nobody tells what it is
+    /// for ends by itself.
+    Overtaken,
+}
+
+async fn try_to_equip(
+    dispatcher: &Dispatcher,
+    machines: &Machines,
+    record: &mut LedgerRecord,
+    machine: &ResourceId,
+) -> Result<Step, PortError> {
+    let Some(claim) = record.claim.clone() else { return Ok(Step::Overtaken) };
+    if let Some(stale) = claim.registered {
+        // Its token is lost with the dispatcher that made it.
+        unregister(dispatcher, stale).await;
+    }
+    let runner = RunnerName { target: TargetType::Ec2, resource: machine.clone() };
+    let registered = match register(dispatcher, &claim.request, &runner).await {
+        Ok(registered) => registered,
+        Err(error) => {
+            error!(job.key = %record.key, error = %Chain(&error), "Could not get a runner token for job {}", record.key);
+            return Ok(Step::Outcome(outcome_of(&error)));
+        }
+    };
+    let id = registered.id;
+    let noted = note_registration(dispatcher, record, id).await;
+    if !matches!(noted, Ok(true)) {
+        if let Some(id) = id {
+            unregister(dispatcher, id).await;
+        }
+        return noted.map(|_| Step::Overtaken);
+    }
+    let outcome = hand_over(dispatcher, machines, record, machine, registered).await;
+    if let (LaunchOutcome::Refused { .. } | LaunchOutcome::Impossible { .. }, Some(id)) = (&outcome, id) {
+        unregister(dispatcher, id).await;
+    }
+    Ok(Step::Outcome(outcome))
+}
+
+async fn hand_over(
+    dispatcher: &Dispatcher,
+    machines: &Machines,
+    record: &LedgerRecord,
+    machine: &ResourceId,
+    registered: Registered,
+) -> LaunchOutcome {
+    let Some(claim) = &record.claim else {
+        return LaunchOutcome::Impossible { reason: "the record holds no claim".to_owned() };
+    };
+    let job_credentials = match job_credentials(machines, record).await {
+        Ok(credentials) => credentials,
+        Err(error) => return outcome_or_never(&error),
+    };
+    let settings = claim.request.settings.clone();
+    let life = SignedDuration::try_from(settings.max_life()).unwrap_or(SignedDuration::from_hours(1));
+    let assignment = Assignment {
+        runner: RunnerName { target: TargetType::Ec2, resource: machine.clone() },
+        gitlab_url: dispatcher.gitlab_url.clone(),
+        ca_file: dispatcher.ca_file.clone(),
+        token: registered.token,
+        at_end: registered.at_end,
+        settings,
+        deadline: dispatcher.clock.now() + life,
+        job_credentials,
+    };
+    match machines.backend.hand_over(machine, &record.key, &assignment).await {
+        Ok(HandOver::Waits) => LaunchOutcome::Started { resource: machine.clone() },
+        Ok(HandOver::Taken) => {
+            LaunchOutcome::Refused { reason: format!("machine {machine} has an assignment for another job") }
+        }
+        Err(error) => outcome_or_never(&error),
+    }
+}
+
+/// The credentials of the role that the mapping lets its jobs act in.
+async fn job_credentials(
+    machines: &Machines,
+    record: &LedgerRecord,
+) -> Result<Option<JobCredentials>, PortError> {
+    let target = record.claim.as_ref().map(|claim| &claim.request.target);
+    let Some(Target::Ec2(spec)) = target else { return Ok(None) };
+    match &spec.job_role_arn {
+        Some(role) => machines.roles.credentials(role, &record.key).await.map(Some),
+        None => Ok(None),
+    }
+}
+
+/// What AWS refuses for good, a person must mend: another machine would meet the same.
+fn outcome_or_never(error: &PortError) -> LaunchOutcome {
+    let reason = Chain(error).to_string();
+    if error.is_transient() {
+        LaunchOutcome::Unknown { reason }
+    } else {
+        LaunchOutcome::Impossible { reason }
+    }
+}

@@ -1,0 +1,196 @@
+//! What the tests share: a dispatcher with machines, and some jobs that wait.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use mayfly_app::{Dispatcher, Handled, Machines, Registration, machine_news, start_batch};
+use mayfly_core::clock::Clock;
+use mayfly_core::decide::{LaunchPolicy, MachineNews, MachineState, StartAgain};
+use mayfly_core::error::PortError;
+use mayfly_core::event::{EventRunner, JobEvent};
+use mayfly_core::ids::{GitlabHost, JobKey, ProjectId, ResourceId, RunnerId, SecretName};
+use mayfly_core::launch::Holder;
+use mayfly_core::ledger::LedgerRecord;
+use mayfly_core::machine::{Architecture, MachineDefaults, MachineSpec};
+use mayfly_core::mapping::{RunnerSettings, Target};
+use mayfly_core::ports::{Ledger, SecretStore};
+use mayfly_core::resolve::DefaultTarget;
+use mayfly_core::status::JobStatus;
+use mayfly_gitlab::client::{GitlabClient, GitlabClientConfig};
+use mayfly_standins::fakes::{Failing, MemoryJobRoles, MemoryLedger, MemoryMachines, MemoryMappingStore};
+use mayfly_standins::gitlab::{JobSpec, StandinGitlab};
+use secrecy::SecretString;
+
+pub(crate) const FORBIDDEN_ROLE: &str = "arn:aws:iam::123456789012:role/not-for-mayfly";
+
+/// A clock that moves when told.
+pub(crate) struct HandClock(Mutex<Timestamp>);
+
+impl Clock for HandClock {
+    fn now(&self) -> Timestamp {
+        *self.0.lock().unwrap()
+    }
+}
+
+struct NoSecrets;
+
+#[async_trait::async_trait]
+impl SecretStore for NoSecrets {
+    async fn get(&self, _: &SecretName) -> Result<Option<SecretString>, PortError> {
+        Ok(None)
+    }
+}
+
+pub(crate) struct World {
+    pub(crate) gitlab: StandinGitlab,
+    pub(crate) project: ProjectId,
+    /// The jobs that wait.
+    pub(crate) keys: Vec<JobKey>,
+    pub(crate) clock: Arc<HandClock>,
+    pub(crate) ledger: Arc<Failing<MemoryLedger>>,
+    pub(crate) machines: Arc<MemoryMachines>,
+    pub(crate) roles: Arc<MemoryJobRoles>,
+    pub(crate) dispatcher: Dispatcher,
+}
+
+impl World {
+    /// So many jobs that wait, and an EC2 without limits.
+    pub(crate) async fn new(jobs: usize) -> Self {
+        Self::with_ledger(jobs, Failing::new(MemoryLedger::default())).await
+    }
+
+    pub(crate) async fn with_ledger(jobs: usize, ledger: Failing<MemoryLedger>) -> Self {
+        let gitlab = StandinGitlab::start().await.unwrap();
+        let project = gitlab.create_project("group/app");
+        let host = GitlabHost::of_url(gitlab.url()).unwrap();
+        let specs = (0..jobs).map(|number| JobSpec::new(format!("build {number}")).tags(["linux"])).collect();
+        let jobs = gitlab.run_pipeline(project, specs).unwrap();
+        let keys = jobs.into_iter().map(|job| JobKey { host: host.clone(), project, job }).collect();
+        let clock = Arc::new(HandClock(Mutex::new("2030-01-01T00:00:00Z".parse().unwrap())));
+        let ledger = Arc::new(ledger);
+        let machines = Arc::new(MemoryMachines::default());
+        machines.ec2().with(|model, _| model.forget_limits());
+        let roles = MemoryJobRoles::until("2030-01-01T01:00:00Z".parse().unwrap());
+        let roles = Arc::new(roles.without(FORBIDDEN_ROLE.parse().unwrap()));
+        let client = GitlabClient::new(GitlabClientConfig {
+            url: gitlab.url().clone(),
+            api_token: Some(gitlab.api_token().into()),
+            ca_pem: None,
+            timeout: Duration::from_secs(5),
+        });
+        let dispatcher = Dispatcher {
+            holder: Holder("first".to_owned()),
+            clock: clock.clone(),
+            mappings: Arc::new(MemoryMappingStore::default()),
+            ledger: ledger.clone(),
+            gitlab: Arc::new(client.unwrap()),
+            has_api_token: true,
+            asks_protection: false,
+            secrets: Arc::new(NoSecrets),
+            backends: Vec::new(),
+            machines: Some(Machines {
+                backend: machines.clone(),
+                roles: roles.clone(),
+                defaults: defaults(),
+            }),
+            registration: Registration::PerJob,
+            default_target: Some(DefaultTarget {
+                target: Target::Ec2(MachineSpec::default()),
+                settings: RunnerSettings::default(),
+            }),
+            gitlab_url: gitlab.url().clone(),
+            ca_file: None,
+            policy: LaunchPolicy::default(),
+        };
+        Self { gitlab, project, keys, clock, ledger, machines, roles, dispatcher }
+    }
+
+    /// The default target's machines are these from now on.
+    pub(crate) fn set_spec(&mut self, spec: MachineSpec) {
+        let settings = RunnerSettings::default();
+        self.dispatcher.default_target = Some(DefaultTarget { target: Target::Ec2(spec), settings });
+    }
+
+    pub(crate) fn pending(&self) -> Vec<JobEvent> {
+        self.keys.iter().map(|key| self.event_of(key, JobStatus::Pending, None)).collect()
+    }
+
+    pub(crate) fn event_of(&self, key: &JobKey, status: JobStatus, machine: Option<&ResourceId>) -> JobEvent {
+        let name = |machine| format!("mayfly-ec2-{machine}");
+        JobEvent {
+            key: key.clone(),
+            name: "build".parse().unwrap(),
+            status,
+            project: Some("group/app".parse().unwrap()),
+            pipeline: None,
+            runner: machine.map(|machine| EventRunner { id: RunnerId(1), description: Some(name(machine)) }),
+            queued_seconds: None,
+            failure_reason: None,
+            received_at: self.clock.now(),
+        }
+    }
+
+    /// All jobs that wait, in one batch.
+    pub(crate) async fn start_all(&self) -> Vec<Handled> {
+        let handled = start_batch(&self.dispatcher, &self.pending()).await;
+        handled.into_iter().map(Result::unwrap).collect()
+    }
+
+    /// The only job.
+    pub(crate) async fn start(&self) -> Handled {
+        self.start_all().await.pop().unwrap()
+    }
+
+    pub(crate) async fn hear(&self, machine: &ResourceId, state: MachineState) -> Option<StartAgain> {
+        let news = MachineNews { id: machine.clone(), state, at: self.clock.now() };
+        machine_news(&self.dispatcher, &news).await.unwrap()
+    }
+
+    /// The machine ends by itself, and EC2 tells of it.
+    pub(crate) async fn die(&self, machine: &ResourceId) -> Option<StartAgain> {
+        self.machines.end(machine);
+        self.hear(machine, MachineState::Terminated).await
+    }
+
+    pub(crate) fn advance(&self, seconds: i64) {
+        *self.clock.0.lock().unwrap() += SignedDuration::from_secs(seconds);
+    }
+
+    pub(crate) async fn records(&self) -> Vec<LedgerRecord> {
+        let mut records = Vec::new();
+        for key in &self.keys {
+            records.extend(self.ledger.inner().get(key, self.clock.now()).await.unwrap());
+        }
+        records
+    }
+
+    pub(crate) async fn record(&self) -> LedgerRecord {
+        self.records().await.pop().expect("the job is known")
+    }
+
+    pub(crate) async fn machine(&self) -> ResourceId {
+        self.record().await.runner.expect("a machine was started").name.resource
+    }
+
+    pub(crate) fn launches(&self) -> usize {
+        self.machines.calls().launches
+    }
+}
+
+fn defaults() -> MachineDefaults {
+    MachineDefaults {
+        stack: "mayfly-autoscaler".to_owned(),
+        launch_template: "lt-0abc".to_owned(),
+        launch_template_version: "3".to_owned(),
+        architecture: Architecture::Arm64,
+        images: BTreeMap::from([(Architecture::Arm64, "ami-0123456789abcdef0".parse().unwrap())]),
+        instance_types: BTreeMap::from([(
+            Architecture::Arm64,
+            vec!["m7g.large".parse().unwrap(), "c7g.large".parse().unwrap()],
+        )]),
+        subnets: vec!["subnet-0a".parse().unwrap(), "subnet-0b".parse().unwrap()],
+        root_device: "/dev/xvda".to_owned(),
+    }
+}
