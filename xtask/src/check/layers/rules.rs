@@ -38,11 +38,12 @@ pub(super) const RULES: &[Rule] = &[
     },
     Rule { name: "mayfly-aws", role: Role::Library, uses: &["mayfly-core"], never_below: &[] },
     Rule { name: "mayfly-gitlab", role: Role::Library, uses: &["mayfly-core"], never_below: &[] },
-    // The agent ends its registration at GitLab itself. It has a program too; what others use is its library.
+    // The agent ends its registration at GitLab itself. It has a program too, and that one uses AWS, with the feature `machine`; what
+    // others use is its library.
     Rule {
         name: "mayfly-agent",
         role: Role::Library,
-        uses: &["mayfly-core", "mayfly-gitlab"],
+        uses: &["mayfly-aws", "mayfly-core", "mayfly-gitlab"],
         never_below: &[],
     },
     Rule {
@@ -63,7 +64,7 @@ pub(super) const RULES: &[Rule] = &[
         name: "mayfly-demo",
         role: Role::Program,
         uses: &["mayfly-agent", "mayfly-core", "mayfly-local", "mayfly-standins"],
-        never_below: &["aws-sdk-ec2"],
+        never_below: &["aws-config", "aws-sdk-cloudwatchlogs", "aws-sdk-ec2"],
     },
     Rule { name: "mayfly-webhook", role: Role::Program, uses: ADAPTERS_AND_USE_CASES, never_below: &[] },
     Rule { name: "mayfly-dispatcher", role: Role::Program, uses: ADAPTERS_AND_USE_CASES, never_below: &[] },
@@ -72,7 +73,7 @@ pub(super) const RULES: &[Rule] = &[
         name: "mayfly-shell-runner",
         role: Role::Program,
         uses: &["mayfly-agent", "mayfly-aws", "mayfly-core", "mayfly-gitlab"],
-        never_below: &[],
+        never_below: AWS_OF_INSTANCES,
     },
     // It is nothing but tests.
     Rule { name: "mayfly-e2e", role: Role::Program, uses: &[], never_below: &[] },
@@ -81,6 +82,9 @@ pub(super) const RULES: &[Rule] = &[
 
 /// What a Lambda function wires together.
 const ADAPTERS_AND_USE_CASES: &[&str] = &["mayfly-app", "mayfly-aws", "mayfly-core", "mayfly-gitlab"];
+
+/// What an agent needs on an instance and nowhere else. A function's agent is given its assignment.
+const AWS_OF_INSTANCES: &[&str] = &["aws-config", "aws-sdk-*"];
 
 /// Dependencies that only these crates may use, tests included. The EC2 client takes minutes to compile.
 pub(super) const ONLY_USED_BY: &[(&str, &[&str])] = &[("aws-sdk-ec2", &["mayfly-aws"])];
