@@ -4,6 +4,7 @@ mod deny;
 mod docs;
 mod layers;
 mod manners;
+mod scripts;
 mod stacks;
 mod templates;
 
@@ -37,6 +38,8 @@ pub(crate) enum Check {
     Docs,
     /// The templates of the stacks: cfn-lint, checkov, and rights for everything
     Templates,
+    /// The shell scripts: shellcheck, and the tests of how images are made
+    Scripts,
 }
 
 /// What one check came to.
@@ -81,6 +84,7 @@ impl Check {
             Self::Deny => deny::problems(workspace, advisories),
             Self::Docs => docs::problems(workspace),
             Self::Templates => templates::problems(workspace),
+            Self::Scripts => scripts::problems(workspace),
         }
     }
 }

@@ -25,6 +25,8 @@ struct Parsed<'a> {
     attributes: Vec<Attribute>,
     /// Where items for tests only are; they do not overlap.
     tests: Vec<Range<usize>>,
+    /// Its time does not pass by itself: nobody waits for a sleep.
+    is_simulated: bool,
 }
 
 /// What breaks the rules in the files of one crate.
@@ -36,7 +38,28 @@ pub(super) fn problems(files: &[SourceFile]) -> Vec<String> {
             file.tests = std::iter::once(0..file.code.len()).collect();
         }
     }
+    let simulated = simulated_programs(&parsed);
+    for file in &mut parsed {
+        file.is_simulated = simulated.iter().any(|folder| file.file.path.starts_with(folder));
+    }
     parsed.iter().flat_map(problems_of_file).collect()
+}
+
+/// The folders of test programs all of whose tests have Tokio's time paused.
+fn simulated_programs(files: &[Parsed<'_>]) -> Vec<Utf8PathBuf> {
+    let mains = files.iter().filter(|file| file.file.path.file_name() == Some("main.rs"));
+    let folders = mains.filter_map(|file| file.file.path.parent().map(Utf8Path::to_owned));
+    let is_simulated = |folder: &Utf8PathBuf| {
+        let of_program = files.iter().filter(|file| file.file.path.starts_with(folder));
+        let tests: Vec<&Attribute> =
+            of_program.flat_map(|file| &file.attributes).filter(|attribute| is_test(attribute)).collect();
+        !tests.is_empty() && tests.iter().all(|test| test.body.contains("start_paused=true"))
+    };
+    folders.filter(|folder| folder.starts_with("tests")).filter(is_simulated).collect()
+}
+
+fn is_test(attribute: &Attribute) -> bool {
+    attribute.body == "test" || attribute.body.starts_with("tokio::test")
 }
 
 /// Examples in documentation that are never compiled.
@@ -66,7 +89,7 @@ fn parse(file: &SourceFile) -> Parsed<'_> {
             tests.push(begin..end_of_item(&code, attribute.range.end));
         }
     }
-    Parsed { file, code, attributes, tests }
+    Parsed { file, code, attributes, tests, is_simulated: false }
 }
 
 fn is_for_tests_only(attribute: &Attribute) -> bool {
@@ -141,6 +164,9 @@ fn half_done(code: &str) -> Vec<(usize, String)> {
 }
 
 fn sleeps(parsed: &Parsed<'_>) -> Vec<(usize, String)> {
+    if parsed.is_simulated {
+        return Vec::new();
+    }
     let code = &parsed.code;
     let is_sleep = |(place, word): &(usize, &str)| {
         let before = code[..*place].trim_end();
@@ -224,6 +250,24 @@ mod tests {
         }
         for text in ["fn sleep() {}", "fn a() { bear.sleep(); }", "fn a() { run(\"sleep(1)\"); }"] {
             check("tests/a.rs", text, &[]);
+        }
+    }
+
+    #[test]
+    fn a_program_whose_tests_all_have_their_time_paused_may_sleep() {
+        let sleeping = "fn a() { sleep(second); }";
+        let paused = "#[tokio::test(start_paused = true)]\nasync fn b() {}\n";
+        for (tests, problems_of_both) in [
+            (paused.to_owned(), 0),
+            (format!("{paused}#[tokio::test]\nasync fn c() {{}}\n"), 2),
+            (format!("{paused}#[test]\nfn c() {{}}\n"), 2),
+            (String::new(), 2),
+        ] {
+            let files = [
+                file("tests/it/main.rs", &format!("{tests}{sleeping}")),
+                file("tests/it/world.rs", sleeping),
+            ];
+            assert_eq!(problems(&files).len(), problems_of_both, "{tests}");
         }
     }
 
