@@ -4,6 +4,7 @@
 mod account;
 mod emulator;
 mod environment;
+mod machine_image;
 mod place;
 mod sam;
 mod settings;
@@ -19,6 +20,7 @@ use cargo_metadata::Metadata;
 use self::account::Account;
 use self::emulator::Emulator;
 use self::environment::Deployed;
+use self::machine_image::MachineImage;
 use self::place::Place;
 use self::sam::Sam;
 use self::stand_ins::StandIns;
@@ -47,6 +49,7 @@ fn perform(workspace: &Metadata, steps: &mut Steps, keep: bool, test_arguments: 
         Ok((Venv::prepare(workspace, "emulator")?, Venv::prepare(workspace, "sam")?))
     })?;
     let stand_ins = steps.run("stand-ins", || StandIns::build(workspace, &place))?;
+    let image = steps.run("machine image", || MachineImage::build(workspace, &place, &stand_ins))?;
 
     let emulator = steps.run("emulator", || Emulator::start(&place, &emulator_venv))?;
     let account = Account::new(&place, &emulator_venv, &emulator);
@@ -64,7 +67,7 @@ fn perform(workspace: &Metadata, steps: &mut Steps, keep: bool, test_arguments: 
             Ok(())
         })?;
     }
-    steps.run("description", || environment::describe(&place, &emulator, &deployed))?;
+    steps.run("description", || environment::describe(&place, &emulator, &image, &deployed))?;
 
     let outcome = if keep {
         steps.check("kept", || wait_for_enter(&place, &emulator).map(|()| true))

@@ -34,23 +34,25 @@ pub(super) struct Emulator {
     /// Keeps the emulator and all below it. It ends them when its standard input closes, which it does when we are gone, however.
     leash: Child,
     port: u16,
+    /// Where tests and the emulator's EC2 speak of machines.
+    machines_port: u16,
     pub(super) log: Utf8PathBuf,
 }
 
 impl Emulator {
     /// Starts the emulator with empty state, and waits until it answers.
     pub(super) fn start(place: &Place, venv: &Venv) -> Result<Self> {
-        let port = free_port()?;
+        let [port, machines_port] = free_ports()?;
         let log = place.log("emulator");
         let file = File::create(&log).with_context(|| format!("cannot make {log}"))?;
         let mut command = Command::new(venv.program("python"));
         command.arg(place.root.join("xtask/e2e/emulator/leash.py"));
-        configure(&mut command, place, port);
+        configure(&mut command, place, port, machines_port);
         // A group of its own: an interrupt from the terminal is for us, and we end it.
         command.process_group(0).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(file);
         let shown = announce(&command);
         let leash = command.spawn().with_context(|| format!("{shown}: cannot be started"))?;
-        let mut emulator = Self { leash, port, log };
+        let mut emulator = Self { leash, port, machines_port, log };
         emulator.wait_until_ready()?;
         println!("AWS is at {}, its log in {}", emulator.endpoint(), emulator.log);
         Ok(emulator)
@@ -59,6 +61,11 @@ impl Emulator {
     /// Where it answers.
     pub(super) fn endpoint(&self) -> String {
         endpoint(self.port)
+    }
+
+    /// Where tests say what becomes of machines, and hear of them.
+    pub(super) fn machines(&self) -> String {
+        endpoint(self.machines_port)
     }
 
     /// Makes a command a client of the emulator, with the rights of the account's root.
@@ -114,7 +121,7 @@ fn without_own_aws(command: &mut Command) -> &mut Command {
         .env("AWS_EC2_METADATA_DISABLED", "true")
 }
 
-fn configure(command: &mut Command, place: &Place, port: u16) {
+fn configure(command: &mut Command, place: &Place, port: u16, machines_port: u16) {
     without_own_aws(command)
         .env("AUTH", "true")
         .env("BIND_HOST", "127.0.0.1")
@@ -132,6 +139,7 @@ fn configure(command: &mut Command, place: &Place, port: u16) {
         .env("TMPDIR", place.temporary())
         .env("MAYFLY_FOLDERS", place.function_folders())
         .env("MAYFLY_FUNCTION_LOGS", place.function_logs())
+        .env("MAYFLY_MACHINES_PORT", machines_port.to_string())
         // Neither Docker nor the listeners of services that we do not use.
         .env("DOCKER_HOST", "unix:///nonexistent/docker.sock")
         .env("SFTP_ENABLED", "0")
@@ -144,9 +152,15 @@ fn endpoint(port: u16) -> String {
     format!("http://127.0.0.1:{port}")
 }
 
-fn free_port() -> Result<u16> {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("cannot find a free port")?;
-    Ok(listener.local_addr().context("cannot find a free port")?.port())
+fn free_ports<const N: usize>() -> Result<[u16; N]> {
+    // All are held until all are known, so that they differ.
+    let listeners = [(); N].map(|()| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)));
+    let mut ports = [0; N];
+    for (port, listener) in ports.iter_mut().zip(listeners) {
+        let address = listener.and_then(|listener| listener.local_addr());
+        *port = address.context("cannot find a free port")?.port();
+    }
+    Ok(ports)
 }
 
 /// The first line of the output, empty if the output ends without one; `None` if there is none for so long.

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::account::stack_name;
 use super::emulator::{ACCESS_KEY_ID, ACCOUNT, Emulator, REGION, SECRET_ACCESS_KEY};
+use super::machine_image::MachineImage;
 use super::place::Place;
 use super::settings;
 
@@ -31,7 +32,12 @@ impl Deployed {
 }
 
 /// Writes the description for the tests.
-pub(super) fn describe(place: &Place, emulator: &Emulator, deployed: &Deployed) -> Result<()> {
+pub(super) fn describe(
+    place: &Place,
+    emulator: &Emulator,
+    image: &MachineImage,
+    deployed: &Deployed,
+) -> Result<()> {
     let api = deployed.output("infrastructure", "ApiId")?;
     let stacks: BTreeMap<&String, Value> = deployed
         .outputs
@@ -52,6 +58,10 @@ pub(super) fn describe(place: &Place, emulator: &Emulator, deployed: &Deployed) 
         "event_bus": deployed.output("infrastructure", "EventBusName")?,
         "parameter_path": settings::parameter(place, "autoscaler", "ParameterPath")?,
         "stacks": stacks,
+        "machines": emulator.machines(),
+        "image_parameter": settings::IMAGE_PARAMETER,
+        "machine_image": image.folder(),
+        "machine_folders": place.machine_folders(),
         "folder": place.folder(),
         "emulator_log": emulator.log,
         "function_logs": place.function_logs(),

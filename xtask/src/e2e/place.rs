@@ -28,7 +28,9 @@ impl Place {
                 fs::remove_dir_all(&folder).with_context(|| format!("cannot remove {folder}"))?;
             }
         }
-        for folder in [place.temporary(), place.function_folders(), place.function_logs()] {
+        for folder in
+            [place.temporary(), place.function_folders(), place.function_logs(), place.machine_folders()]
+        {
             make_folder(&folder)?;
         }
         Ok(place)
@@ -77,6 +79,11 @@ impl Place {
     /// What stands for the folders /opt and /tmp of functions.
     pub(super) fn function_folders(&self) -> Utf8PathBuf {
         self.run().join("functions")
+    }
+
+    /// What stands for the disks of machines, a folder for each.
+    pub(super) fn machine_folders(&self) -> Utf8PathBuf {
+        self.run().join("machines")
     }
 
     fn run(&self) -> Utf8PathBuf {

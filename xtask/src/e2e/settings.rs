@@ -6,6 +6,7 @@ use std::fs;
 use anyhow::{Context, Result, bail};
 use toml::{Table, Value};
 
+use super::emulator::{ACCOUNT, REGION};
 use super::environment::Deployed;
 use super::place::Place;
 
@@ -15,6 +16,9 @@ pub(super) const WEBHOOK_SECRET: &str = "the-webhook-secret-of-the-tests";
 pub(super) const SECOND_WEBHOOK_SECRET: &str = "the-second-webhook-secret-of-the-tests";
 /// The webhook's signing token: 32 bytes. The stack keeps it itself.
 pub(super) const SIGNING_TOKEN: &str = "whsec_c2lnbmluZy10b2tlbi1vZi10aGUtZTJlLXRlc3RzISE=";
+
+/// The parameter that names the image of EC2 runners. The tests put it.
+pub(super) const IMAGE_PARAMETER: &str = "/mayfly/images/runner";
 
 /// The secrets that a user puts into Parameter Store before deploying, by the names that the samples have for them.
 pub(super) fn secrets(place: &Place) -> Result<BTreeMap<String, String>> {
@@ -32,11 +36,19 @@ pub(super) fn overrides(place: &Place, stack: &str, deployed: &Deployed) -> Resu
             set("SecondWebhookSecret", SECOND_WEBHOOK_SECRET);
             set("SigningToken", SIGNING_TOKEN);
             // All that the stack can have is to be made once.
+            set("CreateNetwork", "true");
             set("AvailabilityZones", "3");
             set("PrivateSubnets", "true");
         }
         "autoscaler" => {
             set("DefaultTarget", deployed.output("shell-runner", "FunctionArn")?);
+            set("RunnerSubnetIds", deployed.output("infrastructure", "PublicSubnetIds")?);
+            set("RunnerSecurityGroupIds", deployed.output("infrastructure", "RunnerSecurityGroupId")?);
+            set("RunnerImageArm64", IMAGE_PARAMETER);
+            set("RunnerImageX86", IMAGE_PARAMETER);
+            // Mappings name others below the same path.
+            let images = format!("arn:aws:ssm:{REGION}:{ACCOUNT}:parameter/mayfly/images/*");
+            set("RunnerImageParameterArns", &images);
         }
         _ => {}
     }

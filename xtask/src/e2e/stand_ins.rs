@@ -16,7 +16,8 @@ const STAND_IN: &str = "standin-gitlab-runner";
 /// What the Makefiles of layers take instead of what they would fetch.
 #[derive(Debug)]
 pub(super) struct StandIns {
-    runner: Utf8PathBuf,
+    /// The stand-in for `gitlab-runner`.
+    pub(super) runner: Utf8PathBuf,
     git: Utf8PathBuf,
 }
 

@@ -17,6 +17,9 @@ use mayfly_standins::gitlab::{JobSnapshot, JobSpec, StandinGitlab, Status};
 use serde::Deserialize;
 use serde_json::Value;
 
+use crate::machine_room::{Credentials, MachineRoom, RUNNER_IMAGE, Site};
+use crate::machines;
+
 /// Longer than anything takes here. A test that waits for so long has failed.
 pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
 
@@ -34,8 +37,10 @@ struct Environment {
     second_webhook_secret: String,
     signing_token: String,
     parameter_path: String,
+    image_parameter: String,
     stacks: BTreeMap<String, Stack>,
-    folder: PathBuf,
+    #[serde(flatten)]
+    site: Site,
 }
 
 #[derive(Debug, Deserialize)]
@@ -49,6 +54,8 @@ pub(crate) struct Installation {
     pub(crate) connection: Connection,
     pub(crate) gitlab: StandinGitlab,
     pub(crate) project: ProjectId,
+    /// Behind EC2.
+    pub(crate) machines: MachineRoom,
 }
 
 impl Installation {
@@ -63,9 +70,11 @@ impl Installation {
         let project = gitlab.create_project("group/app");
         let (url, secret) = (&environment.webhook_url, &environment.webhook_secret);
         gitlab.add_hook(project, url, Some(secret), None).unwrap();
-        let installation = Self { environment, connection, gitlab, project };
+        let machines = MachineRoom::open(environment.site.clone());
+        let installation = Self { environment, connection, gitlab, project, machines };
         installation.put_parameter("Url", installation.gitlab.url().as_str()).await;
         installation.put_parameter("ApiToken", installation.gitlab.api_token()).await;
+        installation.put_image(&installation.environment.image_parameter, RUNNER_IMAGE).await;
         installation.write_mappings().await;
         installation
     }
@@ -81,6 +90,9 @@ impl Installation {
         let mut with_rights = to_shell_runner("job#with-rights", "tags#");
         with_rights.push(("keep_aws_credentials", AttributeValue::Bool(true)));
         self.put_row(&with_rights).await;
+        for row in machines::mappings() {
+            self.put_row(&row).await;
+        }
         self.put_row(&[("pk", text("job#broken")), ("sk", text("tags#")), ("type", text("FARGATE"))]).await;
     }
 
@@ -88,6 +100,12 @@ impl Installation {
         let request = self.connection.ssm().put_parameter().overwrite(true).value(value);
         let name = format!("{}/{name}", self.environment.parameter_path);
         request.name(name).r#type(ParameterType::SecureString).send().await.unwrap();
+    }
+
+    /// Makes an image the one that machines of this parameter start from.
+    pub(crate) async fn put_image(&self, parameter: &str, image: &str) {
+        let request = self.connection.ssm().put_parameter().overwrite(true).name(parameter).value(image);
+        request.r#type(ParameterType::String).send().await.unwrap();
     }
 
     /// An output of a stack, such as `MappingTable` of `autoscaler`.
@@ -140,13 +158,24 @@ impl Installation {
 
     /// The ledger's record of a job, once it is in this state.
     pub(crate) async fn record_in(&self, job: JobId, state: LedgerState) -> LedgerRecord {
+        self.record_when(job, &format!("`{state}`"), |record| record.state == state).await
+    }
+
+    /// The ledger's record of a job, once it is as asked.
+    pub(crate) async fn record_when(
+        &self,
+        job: JobId,
+        what: &str,
+        is_right: impl Fn(&LedgerRecord) -> bool,
+    ) -> LedgerRecord {
         let ledger = DynamoLedger::new(self.connection.dynamodb(), self.output("autoscaler", "LedgerTable"));
         let host = GitlabHost::of_url(self.gitlab.url()).unwrap();
         let key = JobKey { host, project: self.project, job };
         let found = until(|| async {
-            ledger.get(&key, SystemClock.now()).await.unwrap().filter(|record| record.state == state)
+            ledger.get(&key, SystemClock.now()).await.unwrap().filter(|record| is_right(record))
         });
-        found.await.unwrap_or_else(|| panic!("job {job} did not become `{state}`"))
+        let found = found.await;
+        found.unwrap_or_else(|| panic!("the record of job {job} did not become {what}"))
     }
 
     /// The next message of the dead-letter queue that has this text in it.
@@ -162,9 +191,14 @@ impl Installation {
         serde_json::from_str(&body).unwrap()
     }
 
+    /// AWS with other rights than those of the tests.
+    pub(crate) fn connection_with(&self, credentials: &Credentials) -> Connection {
+        credentials.connection(&self.environment.site)
+    }
+
     /// Everything the functions and the emulator have written.
     pub(crate) fn logs(&self) -> Vec<(PathBuf, String)> {
-        let mut folders = vec![self.environment.folder.join("log")];
+        let mut folders = vec![self.environment.site.folder.join("log")];
         let mut logs = Vec::new();
         while let Some(folder) = folders.pop() {
             for entry in std::fs::read_dir(folder).unwrap() {
@@ -195,6 +229,6 @@ pub(crate) async fn until<T, F: Future<Output = Option<T>>>(look: impl Fn() -> F
     tokio::time::timeout(PATIENCE, looking).await.ok()
 }
 
-fn text(value: &str) -> AttributeValue {
+pub(crate) fn text(value: &str) -> AttributeValue {
     AttributeValue::S(value.to_owned())
 }

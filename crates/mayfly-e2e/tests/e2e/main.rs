@@ -4,6 +4,10 @@
 mod faults;
 mod installation;
 mod jobs;
+mod machine_room;
+mod machine_rights;
+mod machines;
+mod processes;
 mod secrets;
 
 use std::process::ExitCode;
@@ -20,6 +24,7 @@ fn main() -> ExitCode {
     let runtime = Arc::new(Runtime::new().expect("a runtime"));
     let installation = Arc::new(runtime.block_on(Installation::find()));
     let trials = jobs::trials(&installation).into_iter().chain(faults::trials(&installation));
+    let trials = trials.chain(machines::trials(&installation)).chain(machine_rights::trials(&installation));
     // Last, when there is much to look at.
     let trials = trials.chain(secrets::trials(&installation));
     let trials = trials.map(|(name, test)| {

@@ -6,9 +6,43 @@ around it. A function that is gone after an update of the emulator stops the sta
 in xtask/python/emulator.txt is what all of this was tried with.
 """
 
-from extensions import archives, asynchronous, environments, logs, network, rights, templates, tenancy, transport
+from extensions import (
+    archives,
+    asynchronous,
+    control,
+    environments,
+    fleets,
+    logs,
+    machine_rights,
+    machines,
+    network,
+    policies,
+    rights,
+    streams,
+    templates,
+    tenancy,
+    transport,
+)
+
+MODULES = (
+    archives,
+    asynchronous,
+    control,
+    environments,
+    fleets,
+    logs,
+    machine_rights,
+    machines,
+    network,
+    policies,
+    rights,
+    streams,
+    templates,
+    tenancy,
+    transport,
+)
 
 
 def install() -> None:
-    for module in (archives, asynchronous, environments, logs, network, rights, templates, tenancy, transport):
+    for module in MODULES:
         module.install()

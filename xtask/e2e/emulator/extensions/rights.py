@@ -1,7 +1,9 @@
-"""ssm:GetParameters is held to every parameter that it names.
+"""Resources that a call is held to.
 
-On AWS the call needs the right for each of its names. The emulator looks for the one name that other calls of the service have, finds
-none, and asks for the right to "*": whoever may read certain parameters only is refused.
+* On AWS ssm:GetParameters needs the right for each of its names. The emulator looks for the one name that other calls of the service
+  have, finds none, and asks for the right to "*": whoever may read certain parameters only is refused.
+* On AWS what is done to a stream of a log needs the right to the stream. The emulator asks for the right to the log group without
+  anything behind it, which not even the ARN that CloudFormation has for the group allows: that one ends with ":*".
 """
 
 import contextvars
@@ -20,7 +22,8 @@ def install() -> None:
 
     def extract_and_note(service, method, path, headers, body, query_params, region, account, *rest) -> str:
         asked_for.set(parameters(body, region, account) if service == "ssm" else [])
-        return extract(service, method, path, headers, body, query_params, region, account, *rest)
+        resource = extract(service, method, path, headers, body, query_params, region, account, *rest)
+        return resource + suffix(body) if service == "logs" else resource
 
     def enforce_each(access_key, action, service, region, resource_arn="*", service_context=None):
         resources = asked_for.get() if action == ACTION else []
@@ -32,6 +35,15 @@ def install() -> None:
 
     iam_actions.extract_resource_arn = extract_and_note
     iam_evaluator.enforce = enforce_each
+
+
+def suffix(body: bytes) -> str:
+    """What stands behind the ARN of a log group if one of its streams is meant."""
+    try:
+        stream = json.loads(body or b"{}").get("logStreamName")
+    except (AttributeError, ValueError):
+        return ""
+    return f":log-stream:{stream}" if stream else ""
 
 
 def parameters(body: bytes, region: str, account: str) -> list[str]:
