@@ -15,17 +15,24 @@ use crate::start::{AT_ONCE, Delivery, Handled, Look, carry_out, look, start, wan
 /// Starts runners for many waiting jobs, as [`start`] does for one. Jobs that want the same machines get them with one
 /// call. The answers are in the order of the events; one that failed says nothing of the others.
 pub async fn start_batch(dispatcher: &Dispatcher, events: &[JobEvent]) -> Vec<Result<Handled, PortError>> {
-    let mut handled: Vec<Option<Result<Handled, PortError>>> = events.iter().map(|_| None).collect();
-    let mut wanted = Vec::new();
     let mut keys = HashSet::new();
-    let mut first = events.iter().cloned().enumerate().collect::<Vec<_>>();
-    first.retain(|(_, event)| keys.insert(event.key.clone()));
+    let (mut first, mut handled) = (Vec::new(), Vec::new());
+    for (index, event) in events.iter().enumerate() {
+        if keys.insert(&event.key) {
+            first.push((index, event.clone()));
+            handled
+                .push(Err(PortError::later(format!("start of job {}", event.key), "nothing became of it")));
+        } else {
+            handled.push(Ok(Handled::done("the same event came twice")));
+        }
+    }
+    let mut wanted = Vec::new();
     let begun = stream::iter(first).map(|(index, event)| begin(dispatcher, index, event));
     for (index, begun) in begun.buffered(AT_ONCE).collect::<Vec<_>>().await {
         match begun {
-            Ok(Begun::Handled(done)) => handled[index] = Some(Ok(done)),
+            Ok(Begun::Handled(done)) => handled[index] = Ok(done),
             Ok(Begun::Wanted(job)) => wanted.push(*job),
-            Err(error) => handled[index] = Some(Err(error)),
+            Err(error) => handled[index] = Err(error),
         }
     }
     let launched = match &dispatcher.machines {
@@ -33,10 +40,9 @@ pub async fn start_batch(dispatcher: &Dispatcher, events: &[JobEvent]) -> Vec<Re
         None => without_machines(dispatcher, wanted).await,
     };
     for (index, done) in launched {
-        handled[index] = Some(done);
+        handled[index] = done;
     }
-    let twice = || Ok(Handled::done("the same event came twice"));
-    handled.into_iter().map(|handled| handled.unwrap_or_else(twice)).collect()
+    handled
 }
 
 /// Gives up jobs that were claimed when this installation still had machines.

@@ -2,44 +2,31 @@
 
 use jiff::SignedDuration;
 use mayfly_core::assignment::{Assignment, JobCredentials};
-use mayfly_core::decide::decide_machine_started;
+use mayfly_core::decide::decide_runner_ended;
 use mayfly_core::error::{Chain, PortError};
 use mayfly_core::ids::ResourceId;
 use mayfly_core::ledger::LedgerRecord;
 use mayfly_core::mapping::{Target, TargetType};
-use mayfly_core::ports::{HandOver, LaunchOutcome, Written};
+use mayfly_core::ports::{HandOver, LaunchOutcome};
 use mayfly_core::runner_name::RunnerName;
 use tracing::{error, warn};
 
 use crate::dispatcher::{Dispatcher, Machines};
 use crate::launch::{note_registration, outcome_of, unregister};
-use crate::machines::{Call, Progress, Wanted, begun_again, go_on, overtaken};
+use crate::machines::{Call, GIVES_UP, Progress, Wanted, begun_again, go_on, overtaken};
 use crate::register::{Registered, register};
-use crate::start::put_or_found;
 
-/// When a machine that was told nothing has surely ended: it boots, waits a minute and turns itself off. EC2 cannot be asked
-/// forever, because it forgets a machine an hour after its end.
-const GIVES_UP: SignedDuration = SignedDuration::from_mins(4);
-
-/// Equips a machine that was just started for a job.
-pub(crate) async fn equip(
-    dispatcher: &Dispatcher,
-    machines: &Machines,
-    mut job: Wanted,
-    machine: ResourceId,
-    call: Call,
-) -> Progress {
-    // First, so that the news of the machine's end finds the job, whatever becomes of this dispatcher.
-    let noted = decide_machine_started(&job.record, machine.clone(), dispatcher.clock.now());
-    match put_or_found(dispatcher, &noted).await {
-        Ok(Written::Yes) => job.record = LedgerRecord { version: noted.version + 1, ..noted },
-        Ok(Written::Conflict) => return Progress::done(&job, Ok(overtaken(dispatcher))),
-        Err(error) => return Progress::done(&job, Err(error)),
-    }
+/// Equips a machine that a call of ours started, or a repeated one.
+pub(crate) async fn equip(dispatcher: &Dispatcher, machines: &Machines, job: Wanted, call: Call) -> Progress {
+    let Some(machine) = machine_of(&job) else { return Progress::again(job) };
     match call {
         Call::First => finish_equipping(dispatcher, machines, job, &machine).await,
         Call::Again => equip_if_there(dispatcher, machines, job, &machine).await,
     }
+}
+
+fn machine_of(job: &Wanted) -> Option<ResourceId> {
+    job.record.runner.as_ref().map(|runner| runner.name.resource.clone())
 }
 
 /// Equips a machine that another dispatcher started, or this one before GitLab went away.
@@ -47,8 +34,12 @@ pub(crate) async fn equip_again(dispatcher: &Dispatcher, machines: &Machines, jo
     let Some(runner) = job.record.runner.clone() else { return Progress::again(job) };
     let machine = runner.name.resource;
     if runner.moments.assignment_read.is_some() {
-        // All was done but the last write.
-        return go_on(dispatcher, job, &LaunchOutcome::Started { resource: machine }).await;
+        // All was done but the last write, unless we withdrew the assignment because the machine had ended.
+        return match machines.backend.is_there(&machine).await {
+            Ok(true) => go_on(dispatcher, job, &LaunchOutcome::Started { resource: machine }).await,
+            Ok(false) => replace(dispatcher, job, &machine).await,
+            Err(error) => go_on(dispatcher, job, &outcome_of(&error)).await,
+        };
     }
     if dispatcher.clock.now().duration_since(runner.launched_at) > GIVES_UP {
         return replace(dispatcher, job, &machine).await;
@@ -70,11 +61,16 @@ async fn equip_if_there(
 }
 
 /// The job gets another machine: this one was gone before it was told what it is for.
-async fn replace(dispatcher: &Dispatcher, job: Wanted, machine: &ResourceId) -> Progress {
+async fn replace(dispatcher: &Dispatcher, mut job: Wanted, machine: &ResourceId) -> Progress {
     if let Some(stale) = job.record.claim.as_ref().and_then(|claim| claim.registered) {
         unregister(dispatcher, stale).await;
     }
     warn!(job.key = %job.record.key, %machine, "Machine {machine} was gone before it was told its job");
+    let reason = "it was gone before it was told its job";
+    if let Some(ended) = decide_runner_ended(&job.record, reason, dispatcher.clock.now()) {
+        // It goes into the ledger with the next claim.
+        job.record = ended;
+    }
     Progress::again(begun_again(job))
 }
 
@@ -89,7 +85,7 @@ async fn finish_equipping(
         Ok(Step::Overtaken) => return Progress::done(&job, Ok(overtaken(dispatcher))),
         Err(error) => return Progress::done(&job, Err(error)),
     };
-    if matches!(outcome, LaunchOutcome::Refused { .. } | LaunchOutcome::Impossible { .. })
+    if matches!(outcome, LaunchOutcome::Unusable { .. } | LaunchOutcome::Impossible { .. })
         && let Err(error) = machines.backend.stop(machine, true).await
     {
         warn!(%machine, error = %Chain(&error), "Machine {machine} is not needed and could not be ended; it ends by itself");
@@ -120,7 +116,7 @@ async fn try_to_equip(
         Ok(registered) => registered,
         Err(error) => {
             error!(job.key = %record.key, error = %Chain(&error), "Could not get a runner token for job {}", record.key);
-            return Ok(Step::Outcome(outcome_of(&error)));
+            return Ok(Step::Outcome(without_token(&error)));
         }
     };
     let id = registered.id;
@@ -132,7 +128,8 @@ async fn try_to_equip(
         return noted.map(|_| Step::Overtaken);
     }
     let outcome = hand_over(dispatcher, machines, record, machine, registered).await;
-    if let (LaunchOutcome::Refused { .. } | LaunchOutcome::Impossible { .. }, Some(id)) = (&outcome, id) {
+    let is_definite = !matches!(outcome, LaunchOutcome::Started { .. } | LaunchOutcome::Unknown { .. });
+    if let (true, Some(id)) = (is_definite, id) {
         unregister(dispatcher, id).await;
     }
     Ok(Step::Outcome(outcome))
@@ -166,8 +163,9 @@ async fn hand_over(
     };
     match machines.backend.hand_over(machine, &record.key, &assignment).await {
         Ok(HandOver::Waits) => LaunchOutcome::Started { resource: machine.clone() },
+        // It is not ours to end either.
         Ok(HandOver::Taken) => {
-            LaunchOutcome::Refused { reason: format!("machine {machine} has an assignment for another job") }
+            LaunchOutcome::Busy { reason: format!("machine {machine} has an assignment for another job") }
         }
         Err(error) => outcome_or_never(&error),
     }
@@ -184,6 +182,12 @@ async fn job_credentials(
         Some(role) => machines.roles.credentials(role, &record.key).await.map(Some),
         None => Ok(None),
     }
+}
+
+/// What GitLab refuses, it refuses for a machine of the other market too.
+fn without_token(error: &PortError) -> LaunchOutcome {
+    let reason = Chain(error).to_string();
+    if error.is_transient() { LaunchOutcome::Unknown { reason } } else { LaunchOutcome::Unusable { reason } }
 }
 
 /// What AWS refuses for good, a person must mend: another machine would meet the same.

@@ -7,7 +7,7 @@ use mayfly_core::error::{Chain, PortError};
 use mayfly_core::event::JobEvent;
 use mayfly_core::ids::RunnerId;
 use mayfly_core::launch::Claim;
-use mayfly_core::ledger::LedgerRecord;
+use mayfly_core::ledger::{LedgerRecord, LedgerState};
 use mayfly_core::ports::{Backend, LaunchOrder, LaunchOutcome, Written};
 use mayfly_core::runner_name::RunnerName;
 use tracing::{error, info, warn};
@@ -183,15 +183,23 @@ pub(crate) async fn note_registration(
     record: &mut LedgerRecord,
     id: Option<RunnerId>,
 ) -> Result<bool, PortError> {
-    let Some(claim) = record.claim.as_mut().filter(|_| id.is_some()) else { return Ok(true) };
-    claim.registered = id;
-    match put_or_found(dispatcher, record).await? {
-        Written::Conflict => Ok(false),
-        Written::Yes => {
+    for _ in 0..MAX_CONFLICTS {
+        let Some(claim) = record.claim.as_mut().filter(|_| id.is_some()) else { return Ok(true) };
+        claim.registered = id;
+        if put_or_found(dispatcher, record).await? == Written::Yes {
             record.version += 1;
-            Ok(true)
+            return Ok(true);
+        }
+        let fresh = dispatcher.ledger.get(&record.key, dispatcher.clock.now()).await?;
+        // News of the claim's own machine change the record and nothing of the claim.
+        match fresh.filter(|fresh| {
+            fresh.state == LedgerState::Claimed && same_launch(fresh.claim.as_ref(), record.claim.as_ref())
+        }) {
+            Some(fresh) => *record = fresh,
+            None => return Ok(false),
         }
     }
+    Ok(false)
 }
 
 /// Writes what became of a launch, over whatever events wrote in between.

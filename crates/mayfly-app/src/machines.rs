@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use futures::StreamExt;
 use futures::stream;
-use jiff::SignedDuration;
-use mayfly_core::decide::started_machine;
+use jiff::{SignedDuration, Timestamp};
+use mayfly_core::decide::{decide_machine_started, started_machine};
 use mayfly_core::error::PortError;
 use mayfly_core::event::JobEvent;
 use mayfly_core::fleet::{Fleet, FleetOrder, MAX_FLEET};
@@ -58,20 +58,23 @@ pub(crate) struct Progress {
     pub(crate) done: Vec<Done>,
     /// These go on with the next step of their plan, or from its beginning.
     pub(crate) again: Vec<Wanted>,
+    /// These have a machine, which is in the ledger and does not know yet what it is for.
+    noted: Vec<(Wanted, Call)>,
 }
 
 impl Progress {
     pub(crate) fn done(job: &Wanted, result: Result<Handled, PortError>) -> Self {
-        Self { done: vec![(job.index, result)], again: Vec::new() }
+        Self { done: vec![(job.index, result)], ..Self::default() }
     }
 
     pub(crate) fn again(job: Wanted) -> Self {
-        Self { done: Vec::new(), again: vec![job] }
+        Self { again: vec![job], ..Self::default() }
     }
 
     fn add(&mut self, other: Self) {
         self.done.extend(other.done);
         self.again.extend(other.again);
+        self.noted.extend(other.noted);
     }
 }
 
@@ -111,6 +114,10 @@ async fn round(dispatcher: &Dispatcher, machines: &Machines, wanted: Vec<Wanted>
 
     let calls = by_request(new).into_values().flat_map(in_chunks);
     progress.add(calls_of(calls.map(|jobs| call_first(dispatcher, machines, jobs))).await);
+
+    let noted = std::mem::take(&mut progress.noted);
+    let equipped = stream::iter(noted).map(|(job, call)| equip(dispatcher, machines, job, call));
+    progress.add(gathered(equipped.buffer_unordered(AT_ONCE)).await);
     progress
 }
 
@@ -134,6 +141,10 @@ async fn call_first(dispatcher: &Dispatcher, machines: &Machines, mut jobs: Vec<
     progress
 }
 
+/// When a machine that was told nothing has surely ended: it boots, waits a minute and turns itself off. EC2 cannot be asked
+/// forever, because it forgets a machine an hour after its end.
+pub(crate) const GIVES_UP: SignedDuration = SignedDuration::from_mins(4);
+
 /// Repeats a call that another dispatcher wrote down. One that was not written down is given up for good.
 async fn call_again(
     dispatcher: &Dispatcher,
@@ -141,13 +152,18 @@ async fn call_again(
     token: ClientToken,
     jobs: Vec<Wanted>,
 ) -> Progress {
-    match dispatcher.ledger.freeze(&Fleet::given_up(token), dispatcher.clock.now()).await {
+    let now = dispatcher.clock.now();
+    match dispatcher.ledger.freeze(&Fleet::given_up(token), now).await {
+        Ok(Fleet { order: Some(order), .. }) if now.duration_since(order.asked_at) > GIVES_UP => {
+            Progress { again: jobs.into_iter().map(begun_again).collect(), ..Progress::default() }
+        }
         Ok(fleet) => call(dispatcher, machines, &fleet, jobs, Call::Again).await,
-        Err(error) => Progress { done: failed(&jobs, &error), again: Vec::new() },
+        Err(error) => Progress { done: failed(&jobs, &error), ..Progress::default() },
     }
 }
 
-/// Makes the call, and equips the machine of each job.
+/// Makes the call, and notes which machine each job has. All are noted before the first is equipped: news of a machine's end
+/// must find its job, and equipping waits for GitLab.
 async fn call(
     dispatcher: &Dispatcher,
     machines: &Machines,
@@ -159,7 +175,7 @@ async fn call(
         jobs.into_iter().partition(|job| fleet.position(&job.record.key).is_some());
     // The call was never made for these, and never will be.
     let again = others.into_iter().map(begun_again).collect();
-    let mut progress = Progress { done: Vec::new(), again };
+    let mut progress = Progress { again, ..Progress::default() };
     let Some(order) = fleet.order.as_ref().filter(|_| !members.is_empty()) else { return progress };
     let outcome = machines.backend.launch(&fleet.token, order).await;
     info!(fleet = %fleet.token, jobs = order.members.len(), market = ?order.market, "Asked EC2 for {} machines: {}", order.members.len(), in_words(&outcome));
@@ -167,13 +183,32 @@ async fn call(
         let outcome = outcome_for(fleet, &job.record.key, &outcome);
         async move {
             match outcome {
-                Ok(machine) => equip(dispatcher, machines, job, machine, which).await,
+                Ok(machine) => note(dispatcher, job, machine, order.asked_at, which).await,
                 Err(outcome) => go_on(dispatcher, job, &outcome).await,
             }
         }
     });
     progress.add(went.await);
     progress
+}
+
+/// Writes down which machine a job has.
+async fn note(
+    dispatcher: &Dispatcher,
+    mut job: Wanted,
+    machine: ResourceId,
+    asked_at: Timestamp,
+    call: Call,
+) -> Progress {
+    let noted = decide_machine_started(&job.record, machine, asked_at, dispatcher.clock.now());
+    match put_or_found(dispatcher, &noted).await {
+        Ok(Written::Yes) => {
+            job.record = LedgerRecord { version: noted.version + 1, ..noted };
+            Progress { noted: vec![(job, call)], ..Progress::default() }
+        }
+        Ok(Written::Conflict) => Progress::done(&job, Ok(overtaken(dispatcher))),
+        Err(error) => Progress::done(&job, Err(error)),
+    }
 }
 
 /// The machine of one member, or what became of its launch instead.
@@ -195,7 +230,7 @@ fn in_words(outcome: &FleetOutcome) -> String {
     match outcome {
         FleetOutcome::Launched { machines, shortage: None } => format!("{} start", machines.len()),
         FleetOutcome::Launched { machines, shortage: Some(reason) } => {
-            format!("{} start, because {reason}", machines.len())
+            format!("only {} start, because {reason}", machines.len())
         }
         FleetOutcome::Refused { reason } => format!("refused: {reason}"),
         FleetOutcome::Busy { reason } => format!("not now: {reason}"),
@@ -211,15 +246,15 @@ pub(crate) async fn go_on(dispatcher: &Dispatcher, job: Wanted, outcome: &Launch
         Ok(Settled::NextStep(record)) => {
             Progress::again(Wanted { index, event, record: *record, is_written: true })
         }
-        Ok(Settled::Handled(handled)) => Progress { done: vec![(index, Ok(handled))], again: Vec::new() },
-        Err(error) => Progress { done: vec![(index, Err(error))], again: Vec::new() },
+        Ok(Settled::Handled(handled)) => Progress { done: vec![(index, Ok(handled))], ..Progress::default() },
+        Err(error) => Progress { done: vec![(index, Err(error))], ..Progress::default() },
     }
 }
 
 /// Writes the claims that are not in the ledger yet, and parts the jobs into those that were got and those that were not.
 async fn write_claims(dispatcher: &Dispatcher, jobs: Vec<Wanted>) -> (Vec<Wanted>, Progress) {
     let progress = each(jobs, |job| async move { write_claim(dispatcher, job).await }).await;
-    (progress.again, Progress { done: progress.done, again: Vec::new() })
+    (progress.again, Progress { done: progress.done, ..Progress::default() })
 }
 
 async fn write_claim(dispatcher: &Dispatcher, mut job: Wanted) -> Progress {
@@ -262,6 +297,7 @@ fn order_of(dispatcher: &Dispatcher, jobs: &[Wanted]) -> Option<FleetOrder> {
         machine: claim.request.machine.clone()?,
         market: claim.launch_step()?.market()?,
         mapping: claim.request.mapping.clone(),
+        asked_at: dispatcher.clock.now(),
         deadline: dispatcher.clock.now() + life + BOOT,
     })
 }

@@ -73,6 +73,10 @@ impl Ec2Backend {
         let mut ids: Vec<String> = named.collect();
         if ids.is_empty() {
             match self.started_with(token).await {
+                // The tags of some may not be known yet, and then machines would change their places.
+                Ok(found) if found.len() < order.members.len() && shortage.is_unexplained() => {
+                    return FleetOutcome::Unknown { reason: shortage.words(token) };
+                }
                 Ok(found) => ids = found,
                 Err(error) => {
                     let error = DisplayErrorContext(&error);

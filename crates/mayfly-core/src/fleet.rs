@@ -43,6 +43,8 @@ pub struct FleetOrder {
     pub market: Market,
     /// The mapping's key, or `default`.
     pub mapping: String,
+    /// When they were asked for first. Machines that nobody tells what they are for end some minutes later.
+    pub asked_at: Timestamp,
     /// When they must be gone.
     pub deadline: Timestamp,
 }
@@ -136,10 +138,12 @@ mod tests {
                 subnets: vec!["subnet-0a".parse().unwrap()],
                 root_device: "/dev/xvda".to_owned(),
                 root_volume_gib: None,
+                root_volume_key: None,
                 tags: BTreeMap::from([("team".to_owned(), "a".to_owned())]),
             },
             market: Market::Spot,
             mapping: "job#build tags#".to_owned(),
+            asked_at: "2026-08-01T10:00:00Z".parse().unwrap(),
             deadline: "2026-08-01T11:00:00Z".parse().unwrap(),
         }
     }

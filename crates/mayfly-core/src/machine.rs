@@ -132,6 +132,8 @@ pub struct MachineDefaults {
     pub subnets: Vec<SubnetId>,
     /// The name of the images' root device, such as `/dev/xvda`.
     pub root_device: String,
+    /// The ARN of the KMS key of root volumes; `None` for the account's own.
+    pub root_volume_key: Option<String>,
 }
 
 /// Everything a launch asks EC2 for, frozen before the first call: what is repeated with a client token must be the same.
@@ -154,6 +156,9 @@ pub struct MachineRequest {
     /// The size of the root volume in GiB, if it is not the launch template's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub root_volume_gib: Option<u32>,
+    /// The ARN of the KMS key of the root volume; `None` for the account's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub root_volume_key: Option<String>,
     /// Tags of the mapping.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub tags: BTreeMap<String, String>,
@@ -189,6 +194,7 @@ impl MachineDefaults {
             subnets: subnets.clone(),
             root_device: self.root_device.clone(),
             root_volume_gib: spec.root_volume_gib,
+            root_volume_key: self.root_volume_key.clone(),
             tags: spec.instance_tags.clone(),
         })
     }
@@ -210,6 +216,7 @@ mod tests {
                 .into(),
             subnets: vec!["subnet-0a".parse().unwrap(), "subnet-0b".parse().unwrap()],
             root_device: "/dev/xvda".to_owned(),
+            root_volume_key: Some("arn:aws:kms:eu-central-1:123456789012:key/1".to_owned()),
         }
     }
 
@@ -236,6 +243,11 @@ mod tests {
         assert_eq!(request.image.as_str(), "/my/image");
         assert_eq!((request.instance_types, request.subnets), (spec.instance_types, spec.subnets));
         assert_eq!((request.root_volume_gib, request.tags), (Some(100), spec.instance_tags));
+        assert_eq!(
+            request.root_volume_key,
+            defaults().root_volume_key,
+            "nobody but the stack chooses the key"
+        );
     }
 
     #[test]

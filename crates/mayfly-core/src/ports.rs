@@ -98,6 +98,12 @@ pub enum LaunchOutcome {
         /// Why.
         reason: String,
     },
+    /// What was started cannot be used and is ended again, for a reason that every step would meet: the whole plan is tried
+    /// later, and later each time.
+    Unusable {
+        /// Why.
+        reason: String,
+    },
     /// Nobody knows whether something was started: only the same token may be tried.
     Unknown {
         /// Why.

@@ -215,6 +215,7 @@ fn defaults() -> MachineDefaults {
         instance_types: BTreeMap::from([(Architecture::Arm64, vec!["m7g.large".parse().unwrap()])]),
         subnets: vec!["subnet-0a".parse().unwrap()],
         root_device: "/dev/xvda".to_owned(),
+        root_volume_key: None,
     }
 }
 

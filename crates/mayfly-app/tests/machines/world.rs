@@ -192,5 +192,6 @@ fn defaults() -> MachineDefaults {
         )]),
         subnets: vec!["subnet-0a".parse().unwrap(), "subnet-0b".parse().unwrap()],
         root_device: "/dev/xvda".to_owned(),
+        root_volume_key: None,
     }
 }

@@ -98,6 +98,7 @@ mod tests {
             "subnets": texts(&["subnet-0b", "subnet-0a"]),
             "root_device": { "S": "/dev/xvda" },
             "root_volume_gib": { "N": "100" },
+            "root_volume_key": { "S": "arn:aws:kms:eu-west-1:123456789012:key/0a1b" },
             "tags": { "M": { "cost center": { "S": "4711" }, "empty": { "S": "" }, "team": { "S": "build" } } },
         });
         let order = json!({
@@ -105,6 +106,7 @@ mod tests {
             "machine": { "M": machine },
             "market": { "S": "spot" },
             "mapping": { "S": "job#build tags#" },
+            "asked_at": { "S": "2100-01-01T00:00:00Z" },
             "deadline": { "S": "2100-01-01T01:00:00Z" },
         });
         let token = fleet().token;

@@ -108,15 +108,17 @@ impl Ledger for DynamoLedger {
             .try_collect()
             .await
             .map_err(|error| port_error(&operation, &self.table, error))?;
+        let mut found: Option<LedgerRecord> = None;
         for item in items {
             let key = shown_key_of(&item);
             let record =
                 to_record(item).map_err(|error| never(&format!("{operation}: item {key}"), error))?;
-            if is_alive(&record, now) {
-                return Ok(Some(record));
+            // Should two name one runner, it is the one's whose runner lives.
+            if is_alive(&record, now) && (found.is_none() || record.live_runner().is_some()) {
+                found = Some(record);
             }
         }
-        Ok(None)
+        Ok(found)
     }
 
     /// One write; a refused one answers with what is stored.

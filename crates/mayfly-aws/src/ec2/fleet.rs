@@ -101,6 +101,7 @@ fn root_volume(machine: &MachineRequest, size: i32) -> FleetBlockDeviceMappingRe
         .volume_type(VolumeType::Gp3)
         .volume_size(size)
         .encrypted(true)
+        .set_kms_key_id(machine.root_volume_key.clone())
         .delete_on_termination(true)
         .build();
     FleetBlockDeviceMappingRequest::builder().device_name(&machine.root_device).ebs(disk).build()
@@ -171,6 +172,7 @@ mod tests {
             let disk = volume.ebs().unwrap();
             assert_eq!((disk.volume_type(), disk.volume_size()), (Some(&VolumeType::Gp3), Some(100)));
             assert_eq!((disk.encrypted(), disk.delete_on_termination()), (Some(true), Some(true)));
+            assert_eq!(disk.kms_key_id(), full_machine_request().root_volume_key.as_deref());
             assert_eq!(one.image_id(), Some("resolve:ssm:/mayfly/images/x86"));
         }
     }

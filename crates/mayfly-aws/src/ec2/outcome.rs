@@ -36,7 +36,8 @@ const MEANINGS: [(&str, Meaning); 25] = {
         ("Blocked", Impossible),
         ("ConcurrentTagAccess", Busy),
         ("IdempotentInstanceTerminated", Refused),
-        ("IdempotentParameterMismatch", Impossible),
+        // A younger version of this code asks for the same in other words: a new call will do.
+        ("IdempotentParameterMismatch", Busy),
         ("InstanceLimitExceeded", Refused),
         ("InsufficientCapacity", Refused),
         ("InsufficientCapacityOnHost", Refused),
@@ -67,6 +68,8 @@ pub(super) struct Shortage {
     told: Vec<String>,
     /// True if what is wrong is nothing that passes.
     is_for_good: bool,
+    /// True if EC2 was only asked too much at once.
+    is_busy: bool,
 }
 
 impl Shortage {
@@ -81,7 +84,9 @@ impl Shortage {
         }
         let is_for_good =
             |error: &CreateFleetError| meaning(error.error_code(), 400) == Some(Meaning::Impossible);
-        Self { told, is_for_good: errors.iter().all(is_for_good) }
+        let is_throttled = |code: &str| code == "RequestLimitExceeded" || code.contains("Throttling");
+        let is_busy = errors.iter().all(|error| error.error_code().is_some_and(is_throttled));
+        Self { told, is_for_good: errors.iter().all(is_for_good), is_busy }
     }
 
     /// In EC2's words.
@@ -96,11 +101,18 @@ impl Shortage {
         )
     }
 
+    /// True if EC2 gives no reason.
+    pub(super) fn is_unexplained(&self) -> bool {
+        self.told.is_empty()
+    }
+
     /// What an answer without any machine means.
     pub(super) fn into_outcome(self, token: &ClientToken) -> FleetOutcome {
         let reason = self.words(token);
         if self.told.is_empty() {
             FleetOutcome::Unknown { reason }
+        } else if self.is_busy {
+            FleetOutcome::Busy { reason }
         } else if self.is_for_good {
             FleetOutcome::Impossible { reason }
         } else {
@@ -221,6 +233,9 @@ mod tests {
         assert!(matches!(outcome(&[]), FleetOutcome::Unknown { .. }));
         assert!(matches!(outcome(&["UnfulfillableCapacity"]), FleetOutcome::Refused { .. }));
         assert!(matches!(outcome(&["InternalError"]), FleetOutcome::Refused { .. }));
+        assert!(matches!(outcome(&["RequestLimitExceeded"]), FleetOutcome::Busy { .. }));
+        let also_throttled = outcome(&["RequestLimitExceeded", "UnfulfillableCapacity"]);
+        assert!(matches!(also_throttled, FleetOutcome::Refused { .. }), "{also_throttled:?}");
         let mixed = outcome(&["InvalidSubnetID.NotFound", "InsufficientInstanceCapacity"]);
         assert!(matches!(mixed, FleetOutcome::Refused { .. }), "{mixed:?}");
         let FleetOutcome::Impossible { reason } =

@@ -76,6 +76,7 @@ fn told(outcome: LaunchOutcome) -> (&'static str, String) {
         LaunchOutcome::Started { resource } => return ("started", resource.to_string()),
         LaunchOutcome::Refused { reason } => ("refused", reason),
         LaunchOutcome::Busy { reason } => ("busy", reason),
+        LaunchOutcome::Unusable { reason } => ("unusable", reason),
         LaunchOutcome::Unknown { reason } => ("unknown", reason),
         LaunchOutcome::Impossible { reason } => ("impossible", reason),
     };

@@ -155,7 +155,7 @@ async fn errors_say_what_may_be_asked_next() {
         (500, "InsufficientInstanceCapacity", "refused", ATTEMPTS),
         (400, "MaxSpotInstanceCountExceeded", "refused", 1),
         (400, "VcpuLimitExceeded", "refused", 1),
-        (400, "IdempotentParameterMismatch", "impossible", 1),
+        (400, "IdempotentParameterMismatch", "busy", 1),
         (403, "UnauthorizedOperation", "impossible", 1),
         (400, "InvalidLaunchTemplateId.NotFound", "impossible", 1),
         (401, "AuthFailure", "impossible", 1),
@@ -207,7 +207,7 @@ async fn errors_of_every_pool_that_nobody_waits_out_are_for_good() {
         ("InvalidAMIID.NotFound", "impossible"),
         ("UnauthorizedOperation", "impossible"),
         ("InsufficientFreeAddressesInSubnet", "refused"),
-        ("RequestLimitExceeded", "refused"),
+        ("RequestLimitExceeded", "busy"),
     ] {
         let world = World::start().await;
         world.fail(Operation::CreateFleet, &Fault::NoneFor(code.to_owned()), 1);

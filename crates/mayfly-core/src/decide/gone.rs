@@ -11,7 +11,7 @@ use crate::ledger::{LedgerRecord, LedgerState};
 use crate::status::Rank;
 
 use super::finish::decide_runner_ended;
-use super::launched::LaunchPolicy;
+use super::launched::{LaunchPolicy, capacity_wait};
 
 /// What a runner's agent reports at its end.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -151,7 +151,14 @@ fn start_again(
         return None;
     }
     gone.enter(LedgerState::Seen, format!("its runner left without taking it: {}", end.outcome), now);
-    let not_before =
-        if is_loss { now + policy.lost_runner_retry * i32::try_from(lost).unwrap_or(1) } else { now };
+    let attempts = gone.claim.as_ref().map_or(1, |claim| claim.attempt);
+    let not_before = if is_loss {
+        now + policy.lost_runner_retry * i32::try_from(lost).unwrap_or(1)
+    } else if was_registered {
+        now
+    } else {
+        // Each try costs a machine.
+        now + capacity_wait(policy, attempts)
+    };
     Some(StartAgain { event: gone.as_pending_event(now), not_before })
 }

@@ -41,7 +41,7 @@ impl Default for LaunchPolicy {
 /// The longest wait for capacity. Room that becomes free is noticed sooner: an event says so.
 const LONGEST_CAPACITY_RETRY: SignedDuration = SignedDuration::from_mins(5);
 
-fn capacity_wait(policy: &LaunchPolicy, refusals: u32) -> SignedDuration {
+pub(super) fn capacity_wait(policy: &LaunchPolicy, refusals: u32) -> SignedDuration {
     let doubled = policy.capacity_retry.checked_mul(1 << refusals.saturating_sub(1).min(10));
     doubled.unwrap_or(LONGEST_CAPACITY_RETRY).min(LONGEST_CAPACITY_RETRY)
 }
@@ -124,6 +124,11 @@ pub fn decide_after_launch(
                 wait_for_another_try(&mut record, is_open, format!("refused, waits: {reason}"), now);
                 AfterLaunch::Wait { until, reason: reason.clone() }
             }
+        }
+        LaunchOutcome::Unusable { reason } => {
+            let until = now + capacity_wait(policy, claim.attempt + 1);
+            wait_for_another_try(&mut record, is_open, format!("of no use, waits: {reason}"), now);
+            AfterLaunch::Wait { until, reason: reason.clone() }
         }
         LaunchOutcome::Busy { reason } => {
             wait_for_another_try(&mut record, is_open, format!("not now, waits: {reason}"), now);

@@ -50,12 +50,17 @@ impl MachineNews {
     }
 }
 
-/// The record once the machine of its claim was asked for.
-pub fn decide_machine_started(record: &LedgerRecord, machine: ResourceId, now: Timestamp) -> LedgerRecord {
+/// The record once it is known which machine was started for its claim, by a call that was first made at `asked_at`.
+pub fn decide_machine_started(
+    record: &LedgerRecord,
+    machine: ResourceId,
+    asked_at: Timestamp,
+    now: Timestamp,
+) -> LedgerRecord {
     let mut record = record.clone();
     let name = RunnerName { target: TargetType::Ec2, resource: machine };
     record.enter(record.state, format!("machine {} starts", name.resource), now);
-    record.runner = Some(RunnerRecord::new(name, None, now));
+    record.runner = Some(RunnerRecord::new(name, None, asked_at));
     record
 }
 
@@ -147,7 +152,7 @@ mod tests {
     }
 
     fn started() -> LedgerRecord {
-        decide_machine_started(&claimed(), "i-1".parse().unwrap(), NOW)
+        decide_machine_started(&claimed(), "i-1".parse().unwrap(), NOW, NOW)
     }
 
     fn news(state: MachineState, seconds: i64) -> MachineNews {
@@ -216,7 +221,8 @@ mod tests {
         let claim = record.claim.as_ref().unwrap();
         assert_eq!((record.state, claim.attempt, claim.lost_runners), (LedgerState::Seen, 1, 0));
         assert_eq!(claim.fleet, None);
-        assert!(decision.start_again.is_some());
+        let wait = decision.start_again.unwrap().not_before.duration_since(NOW);
+        assert_eq!(wait, LaunchPolicy::default().capacity_retry, "a machine is not bought again at once");
     }
 
     #[test]
@@ -265,8 +271,9 @@ mod tests {
 
     #[test]
     fn a_machine_that_is_not_used_is_not_live_any_more() {
-        let (record, _) = after(&started(), &LaunchOutcome::Refused { reason: "no token".to_owned() });
-        assert_eq!(record.live_runner(), None);
+        let (record, next) = after(&started(), &LaunchOutcome::Unusable { reason: "no token".to_owned() });
+        assert_eq!((record.live_runner(), record.state), (None, LedgerState::Seen));
+        assert!(matches!(next, AfterLaunch::Wait { .. }), "no other machine is bought at once: {next:?}");
     }
 
     #[test]

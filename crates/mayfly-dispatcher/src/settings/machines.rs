@@ -51,6 +51,7 @@ impl MachineSettings {
                     .collect(),
                 instance_types,
                 subnets,
+                root_volume_key: variables.optional("MAYFLY_RUNNER_VOLUME_KEY", "the ARN of a KMS key")?,
                 root_device: variables.required(
                     "MAYFLY_RUNNER_ROOT_DEVICE",
                     "the name of the root device, such as /dev/xvda",

@@ -131,6 +131,7 @@ pub fn full_machine_request() -> MachineRequest {
         subnets: spec.subnets,
         root_device: "/dev/xvda".to_owned(),
         root_volume_gib: spec.root_volume_gib,
+        root_volume_key: Some("arn:aws:kms:eu-west-1:123456789012:key/0a1b".to_owned()),
         tags: spec.instance_tags,
     }
 }

@@ -304,7 +304,7 @@ fn launched(ids: Vec<String>, order: &FleetOrder, reason: &str) -> FleetOutcome 
 
 fn outcome_of_error(error: &Ec2Error) -> FleetOutcome {
     let reason = error.to_string();
-    if error.is_throttling() {
+    if error.is_throttling() || error.code == "IdempotentParameterMismatch" {
         FleetOutcome::Busy { reason }
     } else if error.is_shortage() {
         FleetOutcome::Refused { reason }
