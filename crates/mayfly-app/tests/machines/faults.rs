@@ -1,5 +1,7 @@
 //! A fault at every place of a launch: each job gets one machine that knows it, and no other is left with an assignment.
 
+use std::sync::Arc;
+
 use mayfly_app::{Handled, start_batch};
 use mayfly_core::decide::MachineState;
 use mayfly_core::launch::Holder;
@@ -7,7 +9,7 @@ use mayfly_core::ledger::LedgerState;
 use mayfly_standins::ec2::{Ec2Error, Fault, Operation};
 use mayfly_standins::fakes::{Failing, MemoryLedger, When};
 
-use crate::world::World;
+use crate::world::{World, client};
 
 /// Far more than any number of calls to the ledger that a test makes.
 const ALL_CALLS: usize = 200;
@@ -144,6 +146,57 @@ async fn a_machine_waits_for_a_gitlab_that_goes_away_during_the_registration() {
     world.start().await;
     assert_eq!((world.launches(), world.machines.live().len()), (1, 1), "the same machine");
     assert_eq!(world.record().await.state, LedgerState::Launched);
+}
+
+#[tokio::test]
+async fn a_token_that_may_register_nothing_buys_one_machine_and_no_other() {
+    let mut world = World::new(1).await;
+    let token = world.gitlab.create_token(&["read_api"]);
+    world.dispatcher.gitlab = Arc::new(client(&world.gitlab, &token));
+    let handled = world.start().await;
+    assert!(matches!(handled, Handled::Later { .. }), "{handled:?}");
+    assert_eq!((world.launches(), world.machines.live().len()), (1, 0), "on-demand would meet the same");
+    assert_eq!((world.record().await.live_runner(), world.gitlab.runners().len()), (None, 0));
+    world.dispatcher.gitlab = Arc::new(client(&world.gitlab, world.gitlab.api_token()));
+    world.advance(60);
+    world.start().await;
+    assert_eq!(world.record().await.state, LedgerState::Launched);
+}
+
+#[tokio::test]
+async fn a_machine_that_runs_before_it_is_registered_is_equipped_all_the_same() {
+    let world = Arc::new(World::new(1).await);
+    world.gitlab.hold_requests("/api/v4/user/runners", true);
+    let starting = tokio::spawn({
+        let world = Arc::clone(&world);
+        async move { world.start().await }
+    });
+    while world.records().await.first().is_none_or(|record| record.runner.is_none()) {
+        tokio::task::yield_now().await;
+    }
+    let machine = world.machine().await;
+    world.hear(&machine, MachineState::Running).await;
+    world.gitlab.hold_requests("/api/v4/user/runners", false);
+    let handled = starting.await.unwrap();
+    assert!(matches!(handled, Handled::Done { .. }), "{handled:?}");
+    let record = world.record().await;
+    assert_eq!((record.state, world.launches()), (LedgerState::Launched, 1));
+    assert!(record.runner.unwrap().moments.running.is_some());
+}
+
+#[tokio::test]
+async fn a_repeated_call_is_not_made_when_its_machines_must_have_ended() {
+    let world = World::new(1).await;
+    next_fleet(&world, Fault::AnswerLost);
+    world.start().await;
+    for machine in world.machines.live() {
+        world.machines.end(&machine);
+    }
+    world.advance(3600);
+    world.start().await;
+    let record = world.record().await;
+    assert_eq!(record.state, LedgerState::Launched);
+    assert_eq!(world.machines.live(), [record.runner.unwrap().name.resource]);
 }
 
 #[tokio::test]

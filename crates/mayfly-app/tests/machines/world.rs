@@ -74,18 +74,12 @@ impl World {
         machines.ec2().with(|model, _| model.forget_limits());
         let roles = MemoryJobRoles::until("2030-01-01T01:00:00Z".parse().unwrap());
         let roles = Arc::new(roles.without(FORBIDDEN_ROLE.parse().unwrap()));
-        let client = GitlabClient::new(GitlabClientConfig {
-            url: gitlab.url().clone(),
-            api_token: Some(gitlab.api_token().into()),
-            ca_pem: None,
-            timeout: Duration::from_secs(5),
-        });
         let dispatcher = Dispatcher {
             holder: Holder("first".to_owned()),
             clock: clock.clone(),
             mappings: Arc::new(MemoryMappingStore::default()),
             ledger: ledger.clone(),
-            gitlab: Arc::new(client.unwrap()),
+            gitlab: Arc::new(client(&gitlab, gitlab.api_token())),
             has_api_token: true,
             asks_protection: false,
             secrets: Arc::new(NoSecrets),
@@ -177,6 +171,17 @@ impl World {
     pub(crate) fn launches(&self) -> usize {
         self.machines.calls().launches
     }
+}
+
+/// GitLab's API with this token.
+pub(crate) fn client(gitlab: &StandinGitlab, token: &str) -> GitlabClient {
+    let config = GitlabClientConfig {
+        url: gitlab.url().clone(),
+        api_token: Some(token.into()),
+        ca_pem: None,
+        timeout: Duration::from_secs(5),
+    };
+    GitlabClient::new(config).unwrap()
 }
 
 fn defaults() -> MachineDefaults {
