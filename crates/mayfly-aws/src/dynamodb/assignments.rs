@@ -3,6 +3,7 @@
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::types::AttributeValue;
+use jiff::{SignedDuration, Timestamp};
 use mayfly_core::assignment::Assignment;
 use mayfly_core::error::PortError;
 use mayfly_core::ids::{JobKey, ResourceId};
@@ -17,6 +18,9 @@ use super::{EXPIRES_AT, PARTITION_KEY};
 const ASSIGNMENT: &str = "assignment";
 /// The job it is for.
 const JOB: &str = "job";
+
+/// How long an assignment is kept that nobody reads: by then its machine has given up waiting.
+const UNREAD: SignedDuration = SignedDuration::from_mins(10);
 
 /// An assignment goes where none is, or over one for the same job.
 const IS_OURS: &str = "attribute_not_exists(#pk) OR #job = :job";
@@ -36,7 +40,7 @@ impl Assignments {
         Self { client, table, role_id }
     }
 
-    /// Writes the assignment of a machine. It expires with its deadline.
+    /// Writes the assignment of a machine. It expires soon: it is read at once or never.
     pub(crate) async fn put(
         &self,
         machine: &ResourceId,
@@ -44,7 +48,7 @@ impl Assignments {
         assignment: &Assignment,
     ) -> Result<HandOver, PortError> {
         let json = assignment.to_secret_json();
-        let expires_at = assignment.deadline.as_second().to_string();
+        let expires_at = expiry_of(assignment).as_second().to_string();
         let written = self
             .client
             .put_item()
@@ -81,4 +85,10 @@ impl Assignments {
     fn key_of(&self, machine: &ResourceId) -> AttributeValue {
         text(format!("{}:{machine}", self.role_id))
     }
+}
+
+/// The assignment was made its runner's whole life before its deadline.
+fn expiry_of(assignment: &Assignment) -> Timestamp {
+    let life = SignedDuration::try_from(assignment.settings.max_life()).unwrap_or_default();
+    (assignment.deadline - life + UNREAD).min(assignment.deadline)
 }

@@ -96,7 +96,7 @@ async fn the_item_of_an_assignment_is_pinned() {
         ("pk", text("AROAEXAMPLE:i-0123456789abcdef0")),
         ("assignment", text(assignment.to_secret_json().expose_secret())),
         ("job", text("gitlab.example.com/380/1977")),
-        ("expires_at", AttributeValue::N("4102448400".to_owned())),
+        ("expires_at", AttributeValue::N("4102445400".to_owned())),
     ];
     let expected = expected.map(|(name, value)| (name.to_owned(), value)).into();
     assert_eq!(world.take(&machine).await.unwrap(), expected);
