@@ -1,6 +1,5 @@
 //! Tells a machine what it is for: registers its runner, and leaves its assignment where only the machine reads it.
 
-use jiff::SignedDuration;
 use mayfly_core::assignment::{Assignment, JobCredentials};
 use mayfly_core::decide::decide_runner_ended;
 use mayfly_core::error::{Chain, PortError};
@@ -9,24 +8,20 @@ use mayfly_core::ledger::LedgerRecord;
 use mayfly_core::mapping::{Target, TargetType};
 use mayfly_core::ports::{HandOver, LaunchOutcome};
 use mayfly_core::runner_name::RunnerName;
-use tracing::{error, warn};
+use tracing::warn;
 
+use crate::assign::{Assigned, assign, unregister, unregister_unless_used};
 use crate::dispatcher::{Dispatcher, Machines};
-use crate::launch::{note_registration, outcome_of, unregister};
-use crate::machines::{Call, GIVES_UP, Progress, Wanted, begun_again, go_on, overtaken};
-use crate::register::{Registered, register};
+use crate::launch::outcome_of;
+use crate::machines::{Call, GIVES_UP, Progress, Wanted, begun_again, go_on, machine_of, overtaken};
 
 /// Equips a machine that a call of ours started, or a repeated one.
 pub(crate) async fn equip(dispatcher: &Dispatcher, machines: &Machines, job: Wanted, call: Call) -> Progress {
-    let Some(machine) = machine_of(&job) else { return Progress::again(job) };
+    let Some(machine) = machine_of(&job.record).cloned() else { return Progress::again(job) };
     match call {
         Call::First => finish_equipping(dispatcher, machines, job, &machine).await,
         Call::Again => equip_if_there(dispatcher, machines, job, &machine).await,
     }
-}
-
-fn machine_of(job: &Wanted) -> Option<ResourceId> {
-    job.record.runner.as_ref().map(|runner| runner.name.resource.clone())
 }
 
 /// Equips a machine that another dispatcher started, or this one before GitLab went away.
@@ -106,61 +101,28 @@ async fn try_to_equip(
     record: &mut LedgerRecord,
     machine: &ResourceId,
 ) -> Result<Step, PortError> {
-    let Some(claim) = record.claim.clone() else { return Ok(Step::Overtaken) };
-    if let Some(stale) = claim.registered {
-        // Its token is lost with the dispatcher that made it.
-        unregister(dispatcher, stale).await;
-    }
     let runner = RunnerName { target: TargetType::Ec2, resource: machine.clone() };
-    let registered = match register(dispatcher, &claim.request, &runner).await {
-        Ok(registered) => registered,
-        Err(error) => {
-            error!(job.key = %record.key, error = %Chain(&error), "Could not get a runner token for job {}", record.key);
-            return Ok(Step::Outcome(without_token(&error)));
-        }
+    let assignment = match assign(dispatcher, record, runner).await? {
+        Assigned::Ready(assignment) => *assignment,
+        Assigned::WithoutToken(error) => return Ok(Step::Outcome(without_token(&error))),
+        Assigned::Overtaken => return Ok(Step::Overtaken),
     };
-    let id = registered.id;
-    let noted = note_registration(dispatcher, record, id).await;
-    if !matches!(noted, Ok(true)) {
-        if let Some(id) = id {
-            unregister(dispatcher, id).await;
-        }
-        return noted.map(|_| Step::Overtaken);
-    }
-    let outcome = hand_over(dispatcher, machines, record, machine, registered).await;
-    let is_definite = !matches!(outcome, LaunchOutcome::Started { .. } | LaunchOutcome::Unknown { .. });
-    if let (true, Some(id)) = (is_definite, id) {
-        unregister(dispatcher, id).await;
-    }
+    let outcome = hand_over(machines, record, machine, assignment).await;
+    unregister_unless_used(dispatcher, record, &outcome).await;
     Ok(Step::Outcome(outcome))
 }
 
 async fn hand_over(
-    dispatcher: &Dispatcher,
     machines: &Machines,
     record: &LedgerRecord,
     machine: &ResourceId,
-    registered: Registered,
+    assignment: Assignment,
 ) -> LaunchOutcome {
-    let Some(claim) = &record.claim else {
-        return LaunchOutcome::Impossible { reason: "the record holds no claim".to_owned() };
-    };
     let job_credentials = match job_credentials(machines, record).await {
         Ok(credentials) => credentials,
         Err(error) => return outcome_or_never(&error),
     };
-    let settings = claim.request.settings.clone();
-    let life = SignedDuration::try_from(settings.max_life()).unwrap_or(SignedDuration::from_hours(1));
-    let assignment = Assignment {
-        runner: RunnerName { target: TargetType::Ec2, resource: machine.clone() },
-        gitlab_url: dispatcher.gitlab_url.clone(),
-        ca_file: dispatcher.ca_file.clone(),
-        token: registered.token,
-        at_end: registered.at_end,
-        settings,
-        deadline: dispatcher.clock.now() + life,
-        job_credentials,
-    };
+    let assignment = Assignment { job_credentials, ..assignment };
     match machines.backend.hand_over(machine, &record.key, &assignment).await {
         Ok(HandOver::Waits) => LaunchOutcome::Started { resource: machine.clone() },
         // It is not ours to end either.

@@ -1,20 +1,18 @@
 //! The launch of a claim: find what was started, else register and start; then write down what became of it.
 
 use jiff::SignedDuration;
-use mayfly_core::assignment::Assignment;
 use mayfly_core::decide::{AfterLaunch, decide_after_launch};
 use mayfly_core::error::{Chain, PortError};
 use mayfly_core::event::JobEvent;
-use mayfly_core::ids::RunnerId;
 use mayfly_core::launch::Claim;
-use mayfly_core::ledger::{LedgerRecord, LedgerState};
+use mayfly_core::ledger::LedgerRecord;
 use mayfly_core::ports::{Backend, LaunchOrder, LaunchOutcome, Written};
 use mayfly_core::runner_name::RunnerName;
 use tracing::{error, info, warn};
 
+use crate::assign::{Assigned, assign, unregister_unless_used};
 use crate::dispatcher::Dispatcher;
-use crate::register::register;
-use crate::start::{Handled, MAX_CONFLICTS, WaitsFor, put_or_found};
+use crate::start::{Handled, MAX_CONFLICTS, WaitsFor};
 
 /// When to look again at a job whose record changed under its launch.
 const OVERTAKEN_RECHECK: SignedDuration = SignedDuration::from_secs(5);
@@ -127,10 +125,6 @@ async fn launch_step(dispatcher: &Dispatcher, record: &mut LedgerRecord) -> Resu
         Ok(None) => {}
         Err(error) => return Ok(Step::Outcome(outcome_of(&error))),
     }
-    if let Some(stale) = claim.registered {
-        // An earlier try registered a runner and did not live to start it; its token is lost with it.
-        unregister(dispatcher, stale).await;
-    }
     register_and_launch(dispatcher, backend, record, &claim).await
 }
 
@@ -142,64 +136,14 @@ async fn register_and_launch(
 ) -> Result<Step, PortError> {
     let token = claim.token(&record.key);
     let runner = RunnerName { target: backend.target_type(), resource: token.to_resource() };
-    let registered = match register(dispatcher, &claim.request, &runner).await {
-        Ok(registered) => registered,
-        Err(error) => {
-            error!(job.key = %record.key, error = %Chain(&error), "Could not get a runner token for job {}", record.key);
-            return Ok(Step::Outcome(outcome_of(&error)));
-        }
-    };
-    let noted = note_registration(dispatcher, record, registered.id).await;
-    if !matches!(noted, Ok(true)) {
-        if let Some(id) = registered.id {
-            unregister(dispatcher, id).await;
-        }
-        return noted.map(|_| Step::Overtaken);
-    }
-    let life =
-        SignedDuration::try_from(claim.request.settings.max_life()).unwrap_or(SignedDuration::from_hours(1));
-    let assignment = Assignment {
-        runner,
-        gitlab_url: dispatcher.gitlab_url.clone(),
-        ca_file: dispatcher.ca_file.clone(),
-        token: registered.token,
-        at_end: registered.at_end,
-        settings: claim.request.settings.clone(),
-        deadline: dispatcher.clock.now() + life,
-        job_credentials: None,
+    let assignment = match assign(dispatcher, record, runner).await? {
+        Assigned::Ready(assignment) => *assignment,
+        Assigned::WithoutToken(error) => return Ok(Step::Outcome(outcome_of(&error))),
+        Assigned::Overtaken => return Ok(Step::Overtaken),
     };
     let outcome = backend.launch(&LaunchOrder { token, request: claim.request.clone(), assignment }).await;
-    let is_definite = matches!(outcome, LaunchOutcome::Refused { .. } | LaunchOutcome::Impossible { .. });
-    if let (true, Some(id)) = (is_definite, registered.id) {
-        unregister(dispatcher, id).await;
-    }
+    unregister_unless_used(dispatcher, record, &outcome).await;
     Ok(Step::Outcome(outcome))
-}
-
-/// Writes the registration into the claim before anything is started with it. False if somebody wrote in between: the
-/// job may be over by now, so nothing is started.
-pub(crate) async fn note_registration(
-    dispatcher: &Dispatcher,
-    record: &mut LedgerRecord,
-    id: Option<RunnerId>,
-) -> Result<bool, PortError> {
-    for _ in 0..MAX_CONFLICTS {
-        let Some(claim) = record.claim.as_mut().filter(|_| id.is_some()) else { return Ok(true) };
-        claim.registered = id;
-        if put_or_found(dispatcher, record).await? == Written::Yes {
-            record.version += 1;
-            return Ok(true);
-        }
-        let fresh = dispatcher.ledger.get(&record.key, dispatcher.clock.now()).await?;
-        // News of the claim's own machine change the record and nothing of the claim.
-        match fresh.filter(|fresh| {
-            fresh.state == LedgerState::Claimed && same_launch(fresh.claim.as_ref(), record.claim.as_ref())
-        }) {
-            Some(fresh) => *record = fresh,
-            None => return Ok(false),
-        }
-    }
-    Ok(false)
 }
 
 /// Writes what became of a launch, over whatever events wrote in between.
@@ -228,7 +172,7 @@ async fn write_outcome(
     ))
 }
 
-fn same_launch(fresh: Option<&Claim>, ours: Option<&Claim>) -> bool {
+pub(crate) fn same_launch(fresh: Option<&Claim>, ours: Option<&Claim>) -> bool {
     let launch = |claim: &Claim| (claim.attempt, claim.step, claim.holder.0.clone());
     fresh.map(launch) == ours.map(launch)
 }
@@ -236,11 +180,4 @@ fn same_launch(fresh: Option<&Claim>, ours: Option<&Claim>) -> bool {
 pub(crate) fn outcome_of(error: &PortError) -> LaunchOutcome {
     let reason = Chain(error).to_string();
     if error.is_transient() { LaunchOutcome::Unknown { reason } } else { LaunchOutcome::Refused { reason } }
-}
-
-/// Removes a registration nobody uses. A failure only leaves a registration behind that no machine has.
-pub(crate) async fn unregister(dispatcher: &Dispatcher, id: RunnerId) {
-    if let Err(error) = dispatcher.gitlab.delete_runner(id).await {
-        warn!(runner.id = %id, error = %Chain(&error), "Could not remove registration {id}");
-    }
 }

@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod answer;
+mod assign;
 mod batch;
 mod dispatcher;
 mod equip;

@@ -24,6 +24,10 @@ use crate::start::{AT_ONCE, Handled, WaitsFor, put_or_found};
 /// How long a machine may take to boot and read its assignment; it comes on top of its runner's life.
 const BOOT: SignedDuration = SignedDuration::from_mins(5);
 
+/// When a machine that was told nothing has surely ended: it boots, waits a minute and turns itself off. EC2 cannot be asked
+/// forever, because it forgets a machine an hour after its end.
+pub(crate) const GIVES_UP: SignedDuration = SignedDuration::from_mins(4);
+
 /// How many calls are under way at once: EC2 allows only a few in a second.
 const CALLS_AT_ONCE: usize = 2;
 
@@ -140,10 +144,6 @@ async fn call_first(dispatcher: &Dispatcher, machines: &Machines, mut jobs: Vec<
     }
     progress
 }
-
-/// When a machine that was told nothing has surely ended: it boots, waits a minute and turns itself off. EC2 cannot be asked
-/// forever, because it forgets a machine an hour after its end.
-pub(crate) const GIVES_UP: SignedDuration = SignedDuration::from_mins(4);
 
 /// Repeats a call that another dispatcher wrote down. One that was not written down is given up for good.
 async fn call_again(
@@ -306,7 +306,8 @@ fn fleet_of(record: &LedgerRecord) -> Option<&ClientToken> {
     record.claim.as_ref()?.fleet.as_ref()
 }
 
-fn machine_of(record: &LedgerRecord) -> Option<&ResourceId> {
+/// The machine that was started for the record's claim.
+pub(crate) fn machine_of(record: &LedgerRecord) -> Option<&ResourceId> {
     Some(&started_machine(record, record.claim.as_ref()?)?.name.resource)
 }
 

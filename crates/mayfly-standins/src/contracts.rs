@@ -11,6 +11,6 @@ mod samples;
 
 pub use backend::backend;
 pub use ledger::ledger;
-pub use machine_backend::{fleet_order, machine_assignment, machine_backend};
+pub use machine_backend::{fleet_order, machine_assignment, machine_backend, machine_defaults};
 pub use mapping_store::{mapping_rows, mapping_store};
 pub use samples::{ABSURD_NAMES, NOW, full_machine_request, full_machine_spec, full_record, new_record};

@@ -16,7 +16,7 @@ use mayfly_core::fleet::Fleet;
 use mayfly_core::ids::{JobId, JobKey, ProjectId, RunnerId, SecretName};
 use mayfly_core::launch::Holder;
 use mayfly_core::ledger::LedgerRecord;
-use mayfly_core::machine::{Architecture, MachineDefaults, MachineSpec, Market};
+use mayfly_core::machine::{MachineSpec, Market};
 use mayfly_core::mapping::{RunnerSettings, Target};
 use mayfly_core::ports::{
     GitRef, Gitlab, JobView, Ledger, NewRunner, RegisteredRunner, SecretStore, Written,
@@ -24,6 +24,7 @@ use mayfly_core::ports::{
 use mayfly_core::resolve::DefaultTarget;
 use mayfly_core::runner_name::RunnerName;
 use mayfly_core::status::JobStatus;
+use mayfly_standins::contracts::machine_defaults;
 use mayfly_standins::ec2::{FleetCall, Override};
 use mayfly_standins::fakes::{MemoryJobRoles, MemoryLedger, MemoryMachines, MemoryMappingStore};
 use secrecy::SecretString;
@@ -151,7 +152,7 @@ impl World {
             machines: Some(Machines {
                 backend: machines.clone(),
                 roles: Arc::new(MemoryJobRoles::until(Timestamp::UNIX_EPOCH)),
-                defaults: defaults(),
+                defaults: machine_defaults(),
             }),
             registration: Registration::PerJob,
             default_target: Some(DefaultTarget {
@@ -203,20 +204,6 @@ impl World {
 
 fn key(job: u64) -> JobKey {
     format!("gitlab.example.com/380/{}", 1000 + job).parse().unwrap()
-}
-
-fn defaults() -> MachineDefaults {
-    MachineDefaults {
-        stack: "mayfly-autoscaler".to_owned(),
-        launch_template: "lt-0abc".to_owned(),
-        launch_template_version: "3".to_owned(),
-        architecture: Architecture::Arm64,
-        images: BTreeMap::from([(Architecture::Arm64, "ami-0123456789abcdef0".parse().unwrap())]),
-        instance_types: BTreeMap::from([(Architecture::Arm64, vec!["m7g.large".parse().unwrap()])]),
-        subnets: vec!["subnet-0a".parse().unwrap()],
-        root_device: "/dev/xvda".to_owned(),
-        root_volume_key: None,
-    }
 }
 
 /// A call for the machine of one job.

@@ -1,6 +1,5 @@
 //! What the tests share: a dispatcher with machines, and some jobs that wait.
 
-use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -13,12 +12,13 @@ use mayfly_core::event::{EventRunner, JobEvent};
 use mayfly_core::ids::{GitlabHost, JobKey, ProjectId, ResourceId, RunnerId, SecretName};
 use mayfly_core::launch::Holder;
 use mayfly_core::ledger::LedgerRecord;
-use mayfly_core::machine::{Architecture, MachineDefaults, MachineSpec};
+use mayfly_core::machine::MachineSpec;
 use mayfly_core::mapping::{RunnerSettings, Target};
 use mayfly_core::ports::{Ledger, SecretStore};
 use mayfly_core::resolve::DefaultTarget;
 use mayfly_core::status::JobStatus;
 use mayfly_gitlab::client::{GitlabClient, GitlabClientConfig};
+use mayfly_standins::contracts::machine_defaults;
 use mayfly_standins::fakes::{Failing, MemoryJobRoles, MemoryLedger, MemoryMachines, MemoryMappingStore};
 use mayfly_standins::gitlab::{JobSpec, StandinGitlab};
 use secrecy::SecretString;
@@ -87,7 +87,7 @@ impl World {
             machines: Some(Machines {
                 backend: machines.clone(),
                 roles: roles.clone(),
-                defaults: defaults(),
+                defaults: machine_defaults(),
             }),
             registration: Registration::PerJob,
             default_target: Some(DefaultTarget {
@@ -182,21 +182,4 @@ pub(crate) fn client(gitlab: &StandinGitlab, token: &str) -> GitlabClient {
         timeout: Duration::from_secs(5),
     };
     GitlabClient::new(config).unwrap()
-}
-
-fn defaults() -> MachineDefaults {
-    MachineDefaults {
-        stack: "mayfly-autoscaler".to_owned(),
-        launch_template: "lt-0abc".to_owned(),
-        launch_template_version: "3".to_owned(),
-        architecture: Architecture::Arm64,
-        images: BTreeMap::from([(Architecture::Arm64, "ami-0123456789abcdef0".parse().unwrap())]),
-        instance_types: BTreeMap::from([(
-            Architecture::Arm64,
-            vec!["m7g.large".parse().unwrap(), "c7g.large".parse().unwrap()],
-        )]),
-        subnets: vec!["subnet-0a".parse().unwrap(), "subnet-0b".parse().unwrap()],
-        root_device: "/dev/xvda".to_owned(),
-        root_volume_key: None,
-    }
 }

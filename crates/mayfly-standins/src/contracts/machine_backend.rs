@@ -8,7 +8,7 @@ use mayfly_core::assignment::{Assignment, RegistrationEnd};
 use mayfly_core::fleet::FleetOrder;
 use mayfly_core::ids::{JobKey, ResourceId};
 use mayfly_core::launch::ClientToken;
-use mayfly_core::machine::{MachineRequest, Market};
+use mayfly_core::machine::{Architecture, MachineDefaults, MachineRequest, Market};
 use mayfly_core::mapping::{RunnerSettings, TargetType};
 use mayfly_core::ports::{FleetOutcome, HandOver, MachineBackend};
 use mayfly_core::runner_name::RunnerName;
@@ -41,6 +41,25 @@ pub fn fleet_order(jobs: impl IntoIterator<Item = u64>) -> FleetOrder {
         mapping: "job#build tags#".to_owned(),
         asked_at: NOW,
         deadline: NOW + SignedDuration::from_hours(1),
+    }
+}
+
+/// What a stack has for machines.
+pub fn machine_defaults() -> MachineDefaults {
+    let id = "an id";
+    MachineDefaults {
+        stack: "mayfly-autoscaler".to_owned(),
+        launch_template: "lt-0abc".to_owned(),
+        launch_template_version: "3".to_owned(),
+        architecture: Architecture::Arm64,
+        images: BTreeMap::from([(Architecture::Arm64, "ami-0123456789abcdef0".parse().expect(id))]),
+        instance_types: BTreeMap::from([(
+            Architecture::Arm64,
+            ["m7g.large", "c7g.large"].map(|name| name.parse().expect(id)).to_vec(),
+        )]),
+        subnets: ["subnet-0a", "subnet-0b"].map(|name| name.parse().expect(id)).to_vec(),
+        root_device: "/dev/xvda".to_owned(),
+        root_volume_key: None,
     }
 }
 

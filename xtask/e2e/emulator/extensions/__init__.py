@@ -6,43 +6,28 @@ around it. A function that is gone after an update of the emulator stops the sta
 in xtask/python/emulator.txt is what all of this was tried with.
 """
 
-from extensions import (
-    archives,
-    asynchronous,
-    control,
-    environments,
-    fleets,
-    logs,
-    machine_rights,
-    machines,
-    network,
-    policies,
-    rights,
-    streams,
-    templates,
-    tenancy,
-    transport,
-)
+from importlib import import_module
 
+# In this order. The other modules of the package are parts of these.
 MODULES = (
-    archives,
-    asynchronous,
-    control,
-    environments,
-    fleets,
-    logs,
-    machine_rights,
-    machines,
-    network,
-    policies,
-    rights,
-    streams,
-    templates,
-    tenancy,
-    transport,
+    "archives",
+    "asynchronous",
+    "control",
+    "environments",
+    "fleets",
+    "logs",
+    "machine_rights",
+    "machines",
+    "network",
+    "policies",
+    "rights",
+    "streams",
+    "templates",
+    "tenancy",
+    "transport",
 )
 
 
 def install() -> None:
-    for module in MODULES:
-        module.install()
+    for name in MODULES:
+        import_module(f"{__name__}.{name}").install()
