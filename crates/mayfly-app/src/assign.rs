@@ -3,12 +3,13 @@
 use jiff::SignedDuration;
 use mayfly_core::assignment::Assignment;
 use mayfly_core::error::{Chain, PortError};
-use mayfly_core::ids::RunnerId;
+use mayfly_core::ids::{ProjectId, RunnerId};
 use mayfly_core::ledger::{LedgerRecord, LedgerState};
 use mayfly_core::ports::{LaunchOutcome, Written};
 use mayfly_core::runner_name::RunnerName;
 use tracing::{error, warn};
 
+use crate::busy::job_of_paused;
 use crate::dispatcher::Dispatcher;
 use crate::launch::same_launch;
 use crate::register::register;
@@ -17,6 +18,8 @@ use crate::start::{MAX_CONFLICTS, put_or_found};
 /// What became of an assignment.
 pub(crate) enum Assigned {
     Ready(Box<Assignment>),
+    /// The runner of an earlier try has its registration, and a job: it was started.
+    InUse(RunnerName),
     /// GitLab gave no token, or there is no secret that holds it.
     WithoutToken(PortError),
     /// The record changed meanwhile: an event overtook us, or another dispatcher did. Nothing is left of it in GitLab.
@@ -31,8 +34,11 @@ pub(crate) async fn assign(
 ) -> Result<Assigned, PortError> {
     let Some(claim) = record.claim.clone() else { return Ok(Assigned::Overtaken) };
     if let Some(stale) = claim.registered {
-        // Whoever registered it did not live to use it, and its token is lost with them.
-        unregister(dispatcher, stale).await;
+        match remove_unused(dispatcher, claim.request.project, stale).await {
+            Ok(true) => {}
+            Ok(false) => return Ok(Assigned::InUse(runner)),
+            Err(error) => return Ok(Assigned::WithoutToken(error)),
+        }
     }
     let registered = match register(dispatcher, &claim.request, &runner).await {
         Ok(registered) => registered,
@@ -60,6 +66,28 @@ pub(crate) async fn assign(
         deadline: dispatcher.clock.now() + life,
         job_credentials: None,
     })))
+}
+
+/// Removes the registration of an earlier try, whose token is lost: with it a second runner could take a job. False if its
+/// runner has one.
+async fn remove_unused(
+    dispatcher: &Dispatcher,
+    project: ProjectId,
+    stale: RunnerId,
+) -> Result<bool, PortError> {
+    let removed = async {
+        if job_of_paused(dispatcher, project, stale).await?.is_some() {
+            return Ok(false);
+        }
+        dispatcher.gitlab.delete_runner(stale).await.map(|()| true)
+    };
+    match removed.await {
+        Err(error) if !error.is_transient() => {
+            warn!(runner.id = %stale, error = %Chain(&error), "Could not remove registration {stale}");
+            Ok(true)
+        }
+        other => other,
+    }
 }
 
 /// Removes the registration of a launch that definitely started nothing.

@@ -2,7 +2,8 @@
 
 use std::collections::HashSet;
 
-use futures::{StreamExt, stream};
+use futures::future::BoxFuture;
+use futures::{FutureExt, StreamExt, stream};
 use mayfly_core::decide::{StartAction, StartDecision};
 use mayfly_core::error::PortError;
 use mayfly_core::event::JobEvent;
@@ -27,8 +28,9 @@ pub async fn start_batch(dispatcher: &Dispatcher, events: &[JobEvent]) -> Vec<Re
         }
     }
     let mut wanted = Vec::new();
-    let begun = stream::iter(first).map(|(index, event)| begin(dispatcher, index, event));
-    for (index, begun) in begun.buffered(AT_ONCE).collect::<Vec<_>>().await {
+    let begun: Vec<BoxFuture<'_, (usize, Result<Begun, PortError>)>> =
+        first.into_iter().map(|(index, event)| begin(dispatcher, index, event).boxed()).collect();
+    for (index, begun) in stream::iter(begun).buffered(AT_ONCE).collect::<Vec<_>>().await {
         match begun {
             Ok(Begun::Handled(done)) => handled[index] = Ok(done),
             Ok(Begun::Wanted(job)) => wanted.push(*job),

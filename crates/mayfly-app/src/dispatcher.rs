@@ -5,16 +5,21 @@ use std::sync::Arc;
 
 use mayfly_core::clock::Clock;
 use mayfly_core::decide::LaunchPolicy;
+use mayfly_core::ids::Installation;
 use mayfly_core::launch::Holder;
 use mayfly_core::machine::MachineDefaults;
 use mayfly_core::mapping::TargetType;
-use mayfly_core::ports::{Backend, Gitlab, JobRoles, Ledger, MachineBackend, MappingStore, SecretStore};
+use mayfly_core::ports::{
+    Backend, Gitlab, JobRoles, Ledger, MachineBackend, MappingStore, Meter, SecretStore,
+};
 use mayfly_core::resolve::DefaultTarget;
 use url::Url;
 
 /// One dispatcher: its ports and its settings.
 #[derive(Clone)]
 pub struct Dispatcher {
+    /// Which installation it belongs to: its registrations say so, and no others are removed.
+    pub installation: Installation,
     /// Who this dispatcher is, in claims.
     pub holder: Holder,
     /// The clock.
@@ -45,6 +50,8 @@ pub struct Dispatcher {
     pub ca_file: Option<PathBuf>,
     /// How long things last.
     pub policy: LaunchPolicy,
+    /// Counts what happens.
+    pub meter: Arc<dyn Meter>,
 }
 
 impl Dispatcher {

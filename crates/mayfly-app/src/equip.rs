@@ -28,16 +28,14 @@ pub(crate) async fn equip(dispatcher: &Dispatcher, machines: &Machines, job: Wan
 pub(crate) async fn equip_again(dispatcher: &Dispatcher, machines: &Machines, job: Wanted) -> Progress {
     let Some(runner) = job.record.runner.clone() else { return Progress::again(job) };
     let machine = runner.name.resource;
-    if runner.moments.assignment_read.is_some() {
-        // All was done but the last write, unless we withdrew the assignment because the machine had ended.
+    let is_told = runner.moments.assignment_read.is_some() || runner.took.is_some();
+    if is_told || dispatcher.clock.now().duration_since(runner.launched_at) > GIVES_UP {
+        // All was done but the last write: one that was told nothing for so long has ended itself.
         return match machines.backend.is_there(&machine).await {
             Ok(true) => go_on(dispatcher, job, &LaunchOutcome::Started { resource: machine }).await,
             Ok(false) => replace(dispatcher, job, &machine).await,
             Err(error) => go_on(dispatcher, job, &outcome_of(&error)).await,
         };
-    }
-    if dispatcher.clock.now().duration_since(runner.launched_at) > GIVES_UP {
-        return replace(dispatcher, job, &machine).await;
     }
     equip_if_there(dispatcher, machines, job, &machine).await
 }
@@ -104,6 +102,9 @@ async fn try_to_equip(
     let runner = RunnerName { target: TargetType::Ec2, resource: machine.clone() };
     let assignment = match assign(dispatcher, record, runner).await? {
         Assigned::Ready(assignment) => *assignment,
+        Assigned::InUse(RunnerName { resource, .. }) => {
+            return Ok(Step::Outcome(LaunchOutcome::Started { resource }));
+        }
         Assigned::WithoutToken(error) => return Ok(Step::Outcome(without_token(&error))),
         Assigned::Overtaken => return Ok(Step::Overtaken),
     };

@@ -9,7 +9,7 @@ use mayfly_core::error::{Chain, PortError};
 use mayfly_core::event::JobEvent;
 use mayfly_core::ledger::{LedgerRecord, LedgerState};
 use mayfly_core::mapping::TargetType;
-use mayfly_core::ports::Written;
+use mayfly_core::ports::{Fact, Queueing, Written};
 use mayfly_core::runner_name::RunnerName;
 use mayfly_core::status::Rank;
 use tracing::{error, info, warn};
@@ -37,12 +37,27 @@ pub async fn record(dispatcher: &Dispatcher, event: &JobEvent) -> Result<Handled
         let known = gather(dispatcher, event).await?;
         let now = dispatcher.clock.now();
         let input = RecordInput { now, event, record: known.record.as_ref(), owner: known.owner.as_ref() };
-        if write_all(dispatcher, &decide_record(&input).writes).await? {
+        let writes = decide_record(&input).writes;
+        if write_all(dispatcher, &writes).await? {
+            count_taken(dispatcher, event, &known, &writes);
             info!(job.key = %event.key, "Job {} is {}", event.key, event.status);
             return Ok(Handled::done(format!("recorded `{}`", event.status)));
         }
     }
     Err(conflict(event))
+}
+
+/// Counts a job that a runner of ours has from now on.
+fn count_taken(dispatcher: &Dispatcher, event: &JobEvent, known: &Known, writes: &[LedgerRecord]) {
+    let had_taken = known.owner.as_ref().and_then(|owner| owner.runner.as_ref()?.took.as_ref()).is_some();
+    let Some(owner) = known.owner.as_ref().filter(|_| !had_taken) else { return };
+    if owner.key != event.key {
+        dispatcher.meter.note(&Fact::RunnerRobbed);
+    } else if let Some(record) = writes.iter().find(|record| record.key == event.key)
+        && let Some(runner) = &record.runner
+    {
+        dispatcher.meter.note(&Fact::JobTaken(Queueing::of(record, runner, event.queued_seconds)));
+    }
 }
 
 /// Leaves a tombstone, and ends the runner that the event names. Twice, it ends a runner that is gone, which is `Ok`.
@@ -100,6 +115,8 @@ pub async fn runner_gone(
         }
         if let Some(record) = &decision.record {
             log_gone(runner, end, record);
+            let is_parked = record.state == LedgerState::Parked && owner.state != LedgerState::Parked;
+            count_gone(dispatcher, end, decision.start_again.is_some(), is_parked);
         }
         return Ok(RunnerGone::Recorded { start_again: decision.start_again.map(Box::new) });
     }
@@ -107,7 +124,7 @@ pub async fn runner_gone(
 }
 
 /// Ends a runner in both places. A part that failed for now is repeated with the event; both parts bear repetition.
-async fn end_runner(dispatcher: &Dispatcher, end: &EndRunner) -> Result<Handled, PortError> {
+pub(crate) async fn end_runner(dispatcher: &Dispatcher, end: &EndRunner) -> Result<Handled, PortError> {
     let unregistered = match end.registered {
         Some(id) => dispatcher.gitlab.delete_runner(id).await,
         None => Ok(()),
@@ -123,6 +140,7 @@ async fn end_runner(dispatcher: &Dispatcher, end: &EndRunner) -> Result<Handled,
     }
     write_owner(dispatcher, &end.runner, |owner, now| decide_runner_ended(owner, &end.reason, now)).await?;
     info!(runner.name = %end.runner, "Ended runner {}: {}", end.runner, end.reason);
+    dispatcher.meter.note(&Fact::RunnerEnded(end.runner.target));
     Ok(Handled::done(format!("ended runner {}", end.runner)))
 }
 
@@ -137,13 +155,22 @@ async fn stop(dispatcher: &Dispatcher, end: &EndRunner) -> Result<(), PortError>
 }
 
 /// A part of a runner's end that failed for good would fail again: it is said, and the rest goes on.
-fn forgive_never(part: Result<(), PortError>, runner: &RunnerName) -> Result<(), PortError> {
+pub(crate) fn forgive_never(part: Result<(), PortError>, runner: &RunnerName) -> Result<(), PortError> {
     match part {
         Err(failed) if !failed.is_transient() => {
             error!(runner.name = %runner, error = %Chain(&failed), "Could not end runner {runner} wholly");
             Ok(())
         }
         other => other,
+    }
+}
+
+fn count_gone(dispatcher: &Dispatcher, end: &RunnerEnd, is_started_again: bool, is_parked: bool) {
+    dispatcher.meter.note(&Fact::RunnerLeft(end.outcome));
+    if is_started_again {
+        dispatcher.meter.note(&Fact::Relaunched);
+    } else if is_parked {
+        dispatcher.meter.note(&Fact::JobParked);
     }
 }
 

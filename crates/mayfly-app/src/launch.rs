@@ -6,7 +6,7 @@ use mayfly_core::error::{Chain, PortError};
 use mayfly_core::event::JobEvent;
 use mayfly_core::launch::Claim;
 use mayfly_core::ledger::LedgerRecord;
-use mayfly_core::ports::{Backend, LaunchOrder, LaunchOutcome, Written};
+use mayfly_core::ports::{Backend, Fact, LaunchOrder, LaunchOutcome, Written};
 use mayfly_core::runner_name::RunnerName;
 use tracing::{error, info, warn};
 
@@ -61,7 +61,7 @@ pub(crate) async fn settle(
 ) -> Result<Settled, PortError> {
     let (record, after) = write_outcome(dispatcher, record, outcome).await?;
     let handled = match after {
-        AfterLaunch::Done => done(event, outcome, &record),
+        AfterLaunch::Done => done(dispatcher, event, outcome, &record),
         AfterLaunch::NextStep => return Ok(Settled::NextStep(Box::new(record))),
         AfterLaunch::Wait { until, reason } => {
             warn!(job.key = %event.key, "The runner of job {} is tried again: {reason}", event.key);
@@ -77,6 +77,7 @@ pub(crate) async fn settle(
         }
         AfterLaunch::GivenUp { reason } => {
             error!(job.key = %event.key, "Job {} is parked: {reason}", event.key);
+            dispatcher.meter.note(&Fact::JobParked);
             Handled::Parked { reason }
         }
     };
@@ -92,9 +93,15 @@ async fn room_now(dispatcher: &Dispatcher, record: &LedgerRecord) -> Result<usiz
     }
 }
 
-fn done(event: &JobEvent, outcome: &LaunchOutcome, record: &LedgerRecord) -> Handled {
+fn done(
+    dispatcher: &Dispatcher,
+    event: &JobEvent,
+    outcome: &LaunchOutcome,
+    record: &LedgerRecord,
+) -> Handled {
     if let (LaunchOutcome::Started { .. }, Some(runner)) = (outcome, &record.runner) {
         let name = &runner.name;
+        dispatcher.meter.note(&Fact::RunnerStarted(name.target));
         info!(job.key = %event.key, runner.name = %name, "Started runner {name} for job {}", event.key);
         return Handled::done(format!("started runner {name}"));
     }
@@ -138,6 +145,9 @@ async fn register_and_launch(
     let runner = RunnerName { target: backend.target_type(), resource: token.to_resource() };
     let assignment = match assign(dispatcher, record, runner).await? {
         Assigned::Ready(assignment) => *assignment,
+        Assigned::InUse(RunnerName { resource, .. }) => {
+            return Ok(Step::Outcome(LaunchOutcome::Started { resource }));
+        }
         Assigned::WithoutToken(error) => return Ok(Step::Outcome(outcome_of(&error))),
         Assigned::Overtaken => return Ok(Step::Overtaken),
     };

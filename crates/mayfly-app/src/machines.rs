@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use futures::StreamExt;
-use futures::stream;
+use futures::future::BoxFuture;
+use futures::{FutureExt, StreamExt, stream};
 use jiff::{SignedDuration, Timestamp};
 use mayfly_core::decide::{decide_machine_started, started_machine};
 use mayfly_core::error::PortError;
@@ -120,8 +120,9 @@ async fn round(dispatcher: &Dispatcher, machines: &Machines, wanted: Vec<Wanted>
     progress.add(calls_of(calls.map(|jobs| call_first(dispatcher, machines, jobs))).await);
 
     let noted = std::mem::take(&mut progress.noted);
-    let equipped = stream::iter(noted).map(|(job, call)| equip(dispatcher, machines, job, call));
-    progress.add(gathered(equipped.buffer_unordered(AT_ONCE)).await);
+    let equipped: Vec<BoxFuture<'_, Progress>> =
+        noted.into_iter().map(|(job, call)| equip(dispatcher, machines, job, call).boxed()).collect();
+    progress.add(gathered(stream::iter(equipped).buffer_unordered(AT_ONCE)).await);
     progress
 }
 
@@ -356,15 +357,18 @@ fn failed(jobs: &[Wanted], error: &PortError) -> Vec<Done> {
 
 async fn each<F>(jobs: Vec<Wanted>, act: impl Fn(Wanted) -> F) -> Progress
 where
-    F: Future<Output = Progress>,
+    F: Future<Output = Progress> + Send,
 {
-    gathered(stream::iter(jobs.into_iter().map(act)).buffer_unordered(AT_ONCE)).await
+    // In boxes, because many large futures are moved about otherwise.
+    let acting: Vec<BoxFuture<'_, Progress>> = jobs.into_iter().map(|job| act(job).boxed()).collect();
+    gathered(stream::iter(acting).buffer_unordered(AT_ONCE)).await
 }
 
 async fn calls_of<F>(calls: impl Iterator<Item = F>) -> Progress
 where
-    F: Future<Output = Progress>,
+    F: Future<Output = Progress> + Send,
 {
+    let calls: Vec<BoxFuture<'_, Progress>> = calls.map(FutureExt::boxed).collect();
     gathered(stream::iter(calls).buffer_unordered(CALLS_AT_ONCE)).await
 }
 

@@ -24,7 +24,8 @@ pub struct Recovered {
 pub async fn recover(dispatcher: &Dispatcher) -> Result<Recovered, PortError> {
     let now = dispatcher.clock.now();
     let mut recovered = Recovered::default();
-    for record in dispatcher.ledger.unfinished(now).await? {
+    let records = dispatcher.ledger.open().await?.records;
+    for record in records.into_iter().filter(|record| record.expires_at > now) {
         if let Some(runner) = record.live_runner() {
             recovered.runners.push(runner.name.clone());
         }
@@ -35,7 +36,7 @@ pub async fn recover(dispatcher: &Dispatcher) -> Result<Recovered, PortError> {
             dispatcher.ledger.put(&released, now).await?;
             info!(job.key = %key, "Released the claim on job {key}: its holder is gone");
         }
-        recovered.waiting.push(record.as_pending_event(now));
+        recovered.waiting.push(record.as_pending_event());
     }
     Ok(recovered)
 }

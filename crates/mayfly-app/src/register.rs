@@ -33,6 +33,7 @@ pub(crate) async fn register(
 ) -> Result<Registered, PortError> {
     let runner = NewRunner {
         name: name.clone(),
+        installation: dispatcher.installation.clone(),
         project: request.project,
         tags: request.tags.clone(),
         maximum_timeout: request.settings.max_life().max(Duration::from_mins(10)),

@@ -5,7 +5,7 @@ use mayfly_core::decide::{Refusal, StartAction, StartDecision, refuse_early};
 use mayfly_core::error::PortError;
 use mayfly_core::event::JobEvent;
 use mayfly_core::ledger::LedgerRecord;
-use mayfly_core::ports::Written;
+use mayfly_core::ports::{Fact, Written};
 use tracing::{error, info};
 
 use crate::dispatcher::Dispatcher;
@@ -154,7 +154,12 @@ pub(crate) async fn carry_out(
             info!(job.key = %event.key, explanation, "Claimed job {} ({})", event.key, event.name);
             launch(dispatcher, record, event).await.map(Some)
         }
-        action => Ok(Some(without_launch(event, action))),
+        action => {
+            if matches!(action, StartAction::Nothing(Refusal::GivenUp(_))) {
+                dispatcher.meter.note(&Fact::JobParked);
+            }
+            Ok(Some(without_launch(event, action)))
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 #[cfg(feature = "ec2")]
 mod assignments;
 mod attributes;
+mod batch;
 mod client;
 mod errors;
 mod fleet_item;
@@ -11,6 +12,8 @@ mod ledger;
 mod ledger_item;
 mod mapping_row;
 mod mappings;
+mod memory_item;
+mod older_table;
 mod tables;
 
 #[cfg(feature = "ec2")]
@@ -27,5 +30,9 @@ const SORT_KEY: &str = "sk";
 /// The ledger's index by runner name, and the attribute it is an index of.
 const RUNNER_INDEX: &str = "by-runner";
 const RUNNER_NAME: &str = "runner_name";
+/// The ledger's index of open records, the attribute it is an index of, and the one value of that.
+const OPEN_INDEX: &str = "by-open";
+const OPEN: &str = "open";
+const IS_OPEN: &str = "yes";
 /// The TTL attribute of ledger and assignments, in seconds since 1970.
 const EXPIRES_AT: &str = "expires_at";

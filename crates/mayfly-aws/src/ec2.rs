@@ -8,21 +8,26 @@ use std::time::Duration;
 use async_trait::async_trait;
 use aws_sdk_ec2::Client;
 use aws_sdk_ec2::config::timeout::TimeoutConfig;
-use aws_sdk_ec2::error::{DisplayErrorContext, ProvideErrorMetadata};
+use aws_sdk_ec2::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
 use aws_sdk_ec2::operation::create_fleet::CreateFleetOutput;
+use aws_sdk_ec2::operation::describe_instances::DescribeInstancesError;
 use aws_sdk_ec2::types::{CreateFleetInstance, Filter, Instance, InstanceStateName, Reservation};
 use mayfly_core::assignment::Assignment;
 use mayfly_core::error::{PortError, Retry};
 use mayfly_core::fleet::FleetOrder;
 use mayfly_core::ids::{JobKey, ResourceId};
 use mayfly_core::launch::ClientToken;
-use mayfly_core::ports::{FleetOutcome, HandOver, MachineBackend};
+use mayfly_core::ports::{FleetOutcome, HandOver, LiveMachine, MachineBackend};
 
 use crate::dynamodb::Assignments;
 use crate::sdk_error::port_error;
 use fleet::request;
 use outcome::{Shortage, outcome_of_error, reason};
 
+/// The tag that holds the stack a machine belongs to.
+const STACK_TAG: &str = "mayfly:stack";
+/// The tag that holds when a machine must be gone.
+const DEADLINE_TAG: &str = "mayfly:deadline";
 /// The tag that holds a call's token.
 const LAUNCH_TAG: &str = "mayfly:launch";
 /// EC2 does not know the machine: not yet, or not any more (EC2 API reference, "Error codes").
@@ -45,19 +50,23 @@ pub struct Ec2Backend {
     /// The same with less time.
     quick: Client,
     assignments: Assignments,
+    stack: String,
 }
 
 impl Ec2Backend {
     /// Starts machines with this client and leaves their assignments in this table. `role_id` is the id of the machines'
-    /// role, which begins with `AROA`.
+    /// role, which begins with `AROA`. `stack` is what the machines' tag says that they belong to: those of others are not
+    /// listed.
     pub fn new(
         client: Client,
         dynamodb: aws_sdk_dynamodb::Client,
         table: impl Into<String>,
         role_id: impl Into<String>,
+        stack: impl Into<String>,
     ) -> Self {
         let quick = quick(&client);
-        Self { client, quick, assignments: Assignments::new(dynamodb, table.into(), role_id.into()) }
+        let assignments = Assignments::new(dynamodb, table.into(), role_id.into());
+        Self { client, quick, assignments, stack: stack.into() }
     }
 
     /// What an answer to a `CreateFleet` says. An answer that names no machine is not the last word: it may be to a repeated
@@ -99,17 +108,28 @@ impl Ec2Backend {
     }
 
     /// The machines that were ever started with this token, as far as EC2 remembers them: about an hour after their end.
-    async fn started_with(&self, token: &ClientToken) -> Result<Vec<String>, aws_sdk_ec2::Error> {
-        let filter = Filter::builder().name(format!("tag:{LAUNCH_TAG}")).values(token.as_str()).build();
-        let mut pages =
-            self.quick.describe_instances().filters(filter).into_paginator().page_size(PAGE).send();
-        let mut ids = Vec::new();
+    async fn started_with(
+        &self,
+        token: &ClientToken,
+    ) -> Result<Vec<String>, SdkError<DescribeInstancesError>> {
+        let instances = self.described([filter(format!("tag:{LAUNCH_TAG}"), [token.as_str()])]).await?;
+        Ok(instances.into_iter().filter_map(|instance| instance.instance_id).collect())
+    }
+
+    /// The machines that pass all these filters, of all pages.
+    async fn described(
+        &self,
+        filters: impl IntoIterator<Item = Filter>,
+    ) -> Result<Vec<Instance>, SdkError<DescribeInstancesError>> {
+        let filters = Some(filters.into_iter().collect());
+        let request = self.quick.describe_instances().set_filters(filters);
+        let mut pages = request.into_paginator().page_size(PAGE).send();
+        let mut instances = Vec::new();
         while let Some(page) = pages.next().await {
-            let page = page?;
-            let instances = page.reservations().iter().flat_map(Reservation::instances);
-            ids.extend(instances.filter_map(|instance| instance.instance_id()).map(str::to_owned));
+            let reservations = page?.reservations.unwrap_or_default();
+            instances.extend(reservations.into_iter().flat_map(|one| one.instances.unwrap_or_default()));
         }
-        Ok(ids)
+        Ok(instances)
     }
 }
 
@@ -147,7 +167,7 @@ impl MachineBackend for Ec2Backend {
         self.assignments.put(machine, job, assignment).await
     }
 
-    async fn withdraw(&self, machine: &ResourceId) -> Result<(), PortError> {
+    async fn withdraw(&self, machine: &ResourceId) -> Result<bool, PortError> {
         self.assignments.delete(machine).await
     }
 
@@ -166,8 +186,38 @@ impl MachineBackend for Ec2Backend {
                 });
             }
         }
-        self.assignments.delete(machine).await
+        self.assignments.delete(machine).await.map(|_| ())
     }
+
+    /// Those that are stopped do not live: whoever stops one of ours has ended it.
+    async fn list(&self) -> Result<Vec<LiveMachine>, PortError> {
+        let filters = [
+            filter(format!("tag:{STACK_TAG}"), [self.stack.as_str()]),
+            filter("instance-state-name", ["pending", "running"]),
+        ];
+        let listed = self.described(filters).await;
+        let operation = || format!("EC2: describe the machines of stack {}", self.stack);
+        let instances = listed.map_err(|error| port_error(operation(), error, |_| None))?;
+        Ok(instances.iter().filter_map(live_machine).collect())
+    }
+}
+
+fn filter<'a>(name: impl Into<String>, values: impl IntoIterator<Item = &'a str>) -> Filter {
+    let values = values.into_iter().map(str::to_owned).collect();
+    Filter::builder().name(name).set_values(Some(values)).build()
+}
+
+/// What a machine's tags say, as far as they can be read: somebody may have changed them.
+fn live_machine(instance: &Instance) -> Option<LiveMachine> {
+    let tag = |name: &str| {
+        let tag = instance.tags().iter().find(|tag| tag.key() == Some(name));
+        tag.and_then(|tag| tag.value())
+    };
+    Some(LiveMachine {
+        id: ResourceId::new(instance.instance_id()?).ok()?,
+        deadline: tag(DEADLINE_TAG).and_then(|deadline| deadline.parse().ok()),
+        launch: tag(LAUNCH_TAG).and_then(|token| token.parse().ok()),
+    })
 }
 
 /// A client with little time, which uses the same connections.

@@ -10,5 +10,5 @@ mod variables;
 #[cfg(feature = "connection")]
 pub use connection::Connection;
 pub use logging::init_logging;
-pub use metrics::{Metrics, embedded_metric};
+pub use metrics::{Measure, Metrics};
 pub use variables::{InvalidVariable, Variables, environment};

@@ -89,6 +89,11 @@ impl Backend for LambdaBackend {
     async fn stop(&self, _runner: &RunnerName, _reason: &str) -> Result<(), PortError> {
         Ok(())
     }
+
+    /// Always `None`: Lambda lists no invocations. One ends with its function's time limit at the latest.
+    async fn live(&self) -> Result<Option<Vec<RunnerName>>, PortError> {
+        Ok(None)
+    }
 }
 
 /// Whose environments a job may use: those of its project, apart for protected and other branches. Not of the job itself:

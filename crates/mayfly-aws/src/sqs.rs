@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
+use async_trait::async_trait;
 use aws_sdk_sqs::Client;
 use mayfly_core::error::PortError;
 use mayfly_core::event::JobEvent;
+use mayfly_core::ports::EventBus;
 
 use crate::dispatch_request::DispatchRequest;
 use crate::sdk_error::port_error;
@@ -48,6 +50,14 @@ impl LaunchQueue {
                 is_missing.then(|| "there is no such queue, check its URL in the settings".to_owned())
             })
         })
+    }
+}
+
+/// Takes jobs that wait to the dispatcher, at once.
+#[async_trait]
+impl EventBus for LaunchQueue {
+    async fn publish(&self, event: &JobEvent) -> Result<(), PortError> {
+        self.send(event, Duration::ZERO).await
     }
 }
 

@@ -16,13 +16,13 @@ use crate::log::LogFlags;
 /// Settings come from flags, then environment variables, then the settings file. Secrets are never flags: each is an
 /// environment variable, a file named by that variable with `_FILE` added, or stands in the settings file's table `secrets`.
 #[derive(Debug, Args)]
-#[command(after_help = SECRETS_HELP, after_long_help = SECRETS_HELP)]
+#[command(after_help = MORE_HELP, after_long_help = MORE_HELP)]
 pub(crate) struct LocalCommand {
     #[command(flatten)]
     flags: LocalFlags,
 }
 
-const SECRETS_HELP: &str = "\
+const MORE_HELP: &str = "\
 Secrets. Each is an environment variable, or the same with _FILE added for the path of
 a file, or a key under [secrets] in the settings file (`api-token` for MAYFLY_API_TOKEN):
   MAYFLY_WEBHOOK_TOKEN           the secret token of the webhook in GitLab
@@ -32,6 +32,19 @@ a file, or a key under [secrets] in the settings file (`api-token` for MAYFLY_AP
   MAYFLY_API_TOKEN               registers runners and looks at jobs
   MAYFLY_RUNNER_TOKEN            glrt-..., for --registration shared
   MAYFLY_REGISTRATION_TOKEN      for --registration registration-token
+
+The reconciler looks at jobs and runners each minute and repairs what lost events and
+dead processes leave behind. Without an api-token it sees the ledger and this machine,
+but neither GitLab's jobs nor its runners: a job of whose events none came is not found.
+It is set under [reconcile] in the settings file:
+  every-seconds = 60    from one pass to the next; 0 for none
+  dry-run = false       only log what would be repaired
+  max-ends = 20         how many runners one pass may end
+  grace-seconds = 30    how long something may be out of place: its event may be on the
+                        way. Less than every-seconds, or repairs take a pass longer
+  overdue-seconds = 90  how late a start may be before it is made again
+
+GET /health tells what the last pass did, and counts what happened since the start.
 
 Stop with SIGTERM or Ctrl-C: running jobs end first. A second time: they are ended now.";
 

@@ -1,7 +1,13 @@
 #![doc = include_str!("../README.md")]
 
+mod installation;
+mod job_ref;
 mod local;
 mod log;
+mod output;
+mod reconcile;
+mod runners;
+mod timeline;
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -11,6 +17,9 @@ use mayfly_local::agent_process::{self, AgentArgs};
 
 use crate::local::LocalCommand;
 use crate::log::LogFlags;
+use crate::reconcile::ReconcileCommand;
+use crate::runners::RunnersCommand;
+use crate::timeline::TimelineCommand;
 
 /// GitLab CI runners that live for exactly one job.
 #[derive(Parser)]
@@ -25,6 +34,9 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     Local(Box<LocalCommand>),
+    Timeline(Box<TimelineCommand>),
+    Runners(Box<RunnersCommand>),
+    Reconcile(Box<ReconcileCommand>),
     /// One runner, started by `mayfly local`; reads its assignment from standard input.
     #[command(hide = true)]
     Agent(AgentArgs),
@@ -34,19 +46,25 @@ fn main() -> ExitCode {
     let cli = Cli::parse();
     log::init(&cli.log);
     let result = match cli.command {
-        Command::Local(command) => local::run(*command, &cli.log),
-        Command::Agent(arguments) => tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .map_err(Into::into)
-            .and_then(|runtime| runtime.block_on(agent_process::run(arguments))),
-    };
-    match result {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            // Nobody is left to tell if standard error is closed.
-            let _ = writeln!(std::io::stderr(), "error: {error:#}");
-            ExitCode::FAILURE
+        Command::Local(command) => local::run(*command, &cli.log).map(|()| ExitCode::SUCCESS),
+        Command::Timeline(command) => block_on(timeline::run(*command)),
+        Command::Runners(command) => block_on(runners::run(*command)),
+        Command::Reconcile(command) => block_on(reconcile::run(*command)),
+        Command::Agent(arguments) => {
+            block_on(async { agent_process::run(arguments).await.map(|()| ExitCode::SUCCESS) })
         }
-    }
+    };
+    result.unwrap_or_else(|error| {
+        complain(&format!("{error:#}"));
+        ExitCode::FAILURE
+    })
+}
+
+fn block_on(command: impl Future<Output = anyhow::Result<ExitCode>>) -> anyhow::Result<ExitCode> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(command)
+}
+
+/// Says what is wrong. Nobody is left to tell if standard error is closed.
+fn complain(what: &str) {
+    let _ = writeln!(std::io::stderr(), "error: {what}");
 }

@@ -8,6 +8,7 @@ mod gone;
 mod launched;
 mod machine;
 mod record;
+mod repair;
 mod start;
 
 #[cfg(test)]
@@ -20,6 +21,9 @@ pub use gone::{GoneDecision, RunnerEnd, RunnerOutcome, StartAgain, decide_gone};
 pub use launched::{AfterLaunch, LaunchPolicy, decide_after_launch};
 pub use machine::{MachineNews, MachineState, decide_machine_news, decide_machine_started, started_machine};
 pub use record::{RecordDecision, RecordInput, decide_record};
+pub use repair::{
+    decide_former_ended, decide_park, decide_relaunch, decide_retried, decide_retry, retry_record,
+};
 pub use start::{
     GitlabView, Launch, Refusal, Room, StartAction, StartDecision, StartInput, decide_start, refuse_early,
     release_lease,

@@ -125,11 +125,23 @@ text_id!(
     |text| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
 );
 text_id!(
+    /// One installation of Mayfly, told apart from all others for ever: the id of its stack, or a name of its data folder.
+    Installation, "the id of an installation (1 to 500 visible ASCII characters)",
+    |text| (1..=500).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic())
+);
+text_id!(
     /// The name under which a secret is kept, such as a parameter below the configured path.
     SecretName, "the name of a secret (letters, digits, `.`, `-`, `_` and `/`)",
     |text| !text.is_empty()
         && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_' | b'/'))
 );
+
+impl JobName {
+    /// The name of a job of which nothing is known but that it exists.
+    pub fn unknown() -> Self {
+        Self("unknown".to_owned())
+    }
+}
 
 text_id!(
     /// An EC2 instance type, such as `m7g.large`.

@@ -1,12 +1,13 @@
 //! What a claim freezes before anything is started: the request, its ordered steps, and the token of each.
 
 use std::fmt::{self, Write};
+use std::str::FromStr;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::ids::{JobKey, ProjectId, ResourceId, RunnerId};
+use crate::ids::{InvalidId, JobKey, ProjectId, ResourceId, RunnerId};
 use crate::machine::{MachineRequest, Market, Purchase};
 use crate::mapping::{RunnerSettings, Target};
 use crate::tags::TagSet;
@@ -105,6 +106,8 @@ pub struct Claim {
     pub attempt: u32,
     /// How many runners were started for the job and left without taking it.
     pub lost_runners: u32,
+    /// How often in a row the whole plan was refused.
+    pub refusals: u32,
     /// The step in the plan that is being tried; the first is 0.
     pub step: u32,
     /// What is to be started.
@@ -177,6 +180,20 @@ impl ClientToken {
     pub fn to_resource(&self) -> ResourceId {
         #[expect(clippy::expect_used, reason = "hexadecimal digits are a valid resource id")]
         ResourceId::new(self.0.as_str()).expect("hexadecimal digits")
+    }
+}
+
+impl FromStr for ClientToken {
+    type Err = InvalidId;
+
+    /// Reads a token back, from a tag for example.
+    fn from_str(text: &str) -> Result<Self, InvalidId> {
+        let is_token = text.len() == 32 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+        if is_token {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(InvalidId::new(text, "a client token (32 hexadecimal digits)"))
+        }
     }
 }
 

@@ -119,6 +119,16 @@ pub struct Moments {
     pub job_picked_up: Option<Timestamp>,
 }
 
+/// A retry of a job in GitLab.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Retry {
+    /// It is to be asked for.
+    Owed,
+    /// It was asked for, or GitLab refused it.
+    Done,
+}
+
 /// The end of a runner.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ended {
@@ -139,6 +149,8 @@ pub struct LedgerRecord {
     pub name: JobName,
     /// The job's project, if an event named it.
     pub project: Option<ProjectPath>,
+    /// When it was heard of first.
+    pub known_since: Timestamp,
     /// Where the job stands.
     pub state: LedgerState,
     /// The highest status any event told.
@@ -147,8 +159,16 @@ pub struct LedgerRecord {
     pub explanation: Option<String>,
     /// The right to start its runner, while the state is `claimed`; kept afterwards for what it froze.
     pub claim: Option<Claim>,
+    /// Before this time no other try to start its runner makes sense; counts in state `seen`.
+    pub not_before: Option<Timestamp>,
     /// The runner started for it last.
     pub runner: Option<RunnerRecord>,
+    /// Runners started for it before, which took other jobs and are not known to be gone.
+    pub former: Vec<RunnerRecord>,
+    /// How many jobs were given up for it: each a retry of the one before, whose machine died under it.
+    pub retries: u32,
+    /// Whether GitLab is to be asked for a retry of this job, because its machine died under it.
+    pub retry: Option<Retry>,
     /// Every change, the oldest first.
     pub transitions: Vec<Transition>,
     /// When the record may be forgotten.
@@ -163,11 +183,16 @@ impl LedgerRecord {
             version: 0,
             name: event.name.clone(),
             project: event.project.clone(),
+            known_since: event.received_at,
             state: LedgerState::Seen,
             rank: Rank::Created,
             explanation: None,
             claim: None,
+            not_before: None,
             runner: None,
+            former: Vec::new(),
+            retries: 0,
+            retry: None,
             transitions: Vec::new(),
             expires_at: now + RETENTION,
         };
@@ -206,13 +231,32 @@ impl LedgerRecord {
         self.runner.as_ref().filter(|runner| runner.ended.is_none())
     }
 
-    /// How long the job has been known.
-    pub fn waited(&self, now: Timestamp) -> SignedDuration {
-        self.transitions.first().map_or(SignedDuration::ZERO, |first| now.duration_since(first.at))
+    /// True if something may still have to be done for the job or a runner of it.
+    pub fn is_open(&self) -> bool {
+        let is_job_open = match self.state {
+            LedgerState::Seen | LedgerState::Claimed | LedgerState::Launched | LedgerState::Running => true,
+            LedgerState::Finished | LedgerState::Parked | LedgerState::Ignored => false,
+        };
+        is_job_open || self.retry == Some(Retry::Owed) || self.live_runners().next().is_some()
     }
 
-    /// The event that says once more that the job waits: what a repair feeds back into `start`.
-    pub fn as_pending_event(&self, now: Timestamp) -> JobEvent {
+    /// All runners started for the job that are not known to be gone; the one started last comes first.
+    pub fn live_runners(&self) -> impl Iterator<Item = &RunnerRecord> {
+        self.runner.iter().chain(&self.former).filter(|runner| runner.ended.is_none())
+    }
+
+    /// When something of the record changed last.
+    pub fn changed_at(&self) -> Timestamp {
+        self.transitions.last().map_or(self.known_since, |last| last.at)
+    }
+
+    /// How long the job has been known.
+    pub fn waited(&self, now: Timestamp) -> SignedDuration {
+        now.duration_since(self.known_since)
+    }
+
+    /// The event that says once more that the job waits, and since when: what a repair feeds back into `start`.
+    pub fn as_pending_event(&self) -> JobEvent {
         JobEvent {
             key: self.key.clone(),
             name: self.name.clone(),
@@ -222,7 +266,7 @@ impl LedgerRecord {
             runner: None,
             queued_seconds: None,
             failure_reason: None,
-            received_at: now,
+            received_at: self.known_since,
         }
     }
 }
@@ -249,7 +293,7 @@ mod tests {
     #[test]
     fn the_rank_never_falls() {
         let mut record = record();
-        record.learn(&record.as_pending_event(Timestamp::UNIX_EPOCH));
+        record.learn(&record.as_pending_event());
         assert_eq!(record.rank, Rank::Running);
     }
 

@@ -12,6 +12,7 @@ pub mod launch;
 pub mod fleet;
 pub mod ledger;
 pub mod decide;
+pub mod reconcile;
 pub mod assignment;
 pub mod ports;
 pub mod error;

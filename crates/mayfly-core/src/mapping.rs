@@ -118,6 +118,10 @@ pub struct RunnerSettings {
     pub runner_token: Option<SecretName>,
     /// Leaves the machine's AWS credentials to the job, so that it acts on AWS without static keys.
     pub keep_aws_credentials: bool,
+    /// How often a job is retried in GitLab whose machine died under it, at most. Needs an API token with scope `api`.
+    /// The runner is not told.
+    #[serde(skip_serializing)]
+    pub retries_after_loss: u32,
     /// Names of environment variables of the machine that the job gets besides the usual few (`PATH`, `HOME`, `LANG`, …).
     pub pass_env: Vec<String>,
 }
@@ -130,6 +134,7 @@ impl Default for RunnerSettings {
             max_life_seconds: 3600,
             runner_token: None,
             keep_aws_credentials: false,
+            retries_after_loss: 0,
             pass_env: Vec::new(),
         }
     }

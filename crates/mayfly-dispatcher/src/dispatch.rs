@@ -8,25 +8,23 @@ use futures::future::join_all;
 use jiff::Timestamp;
 use mayfly_app::{Delivery, Dispatcher, Handled, WaitsFor, finish, machine_news, record, start, start_batch};
 use mayfly_aws::dispatch_request::DispatchRequest;
-use mayfly_aws::function::{Connection, Metrics};
+use mayfly_aws::function::{Connection, Measure, Metrics};
 use mayfly_aws::sqs::LaunchQueue;
 use mayfly_core::clock::Clock;
 use mayfly_core::decide::MachineNews;
 use mayfly_core::error::{Chain, PortError};
 use mayfly_core::event::JobEvent;
+use mayfly_core::ports::Meter;
+use mayfly_wiring::{Settings, Wiring};
 use tracing::{error, info, warn};
 
 use crate::answer::{Answer, Failed};
 use crate::assignment_reads::AssignmentReads;
 use crate::request::Request;
-use crate::settings::Settings;
-use crate::wiring::Wiring;
 
-/// Jobs that were given up.
-const JOBS_PARKED: &str = "JobsParked";
 /// Runners that could not be registered or started and are tried again.
 const LAUNCH_FAILURES: &str = "LaunchFailures";
-/// How long jobs have waited that wait on, in seconds.
+/// How long jobs have waited that wait on.
 const WAITING_SECONDS: &str = "WaitingSeconds";
 
 /// When to handle a message again that met a passing fault. Left to the queue, it would come back only after its visibility
@@ -37,16 +35,17 @@ const RETRY_AFTER: Duration = Duration::from_secs(15);
 pub(crate) struct Dispatch {
     wiring: Wiring,
     queue: LaunchQueue,
-    metrics: Metrics,
+    metrics: Arc<Metrics>,
     clock: Arc<dyn Clock>,
 }
 
 impl Dispatch {
     pub(crate) fn new(settings: &Settings, connection: &Connection, clock: &Arc<dyn Clock>) -> Self {
+        let metrics = Arc::new(Metrics::new(&settings.stack, Arc::clone(clock)));
         Self {
-            wiring: Wiring::new(settings, connection, clock),
+            wiring: Wiring::new(settings, connection, clock, Arc::clone(&metrics) as Arc<dyn Meter>),
             queue: LaunchQueue::new(connection.sqs(), &settings.launch_queue),
-            metrics: Metrics::new(&settings.stack, Arc::clone(clock)),
+            metrics,
             clock: Arc::clone(clock),
         }
     }
@@ -127,7 +126,7 @@ impl Dispatch {
 
     fn count_waiting(&self, event: &JobEvent) {
         let waited = self.clock.now().duration_since(event.received_at);
-        self.metrics.count(WAITING_SECONDS, u64::try_from(waited.as_secs()).unwrap_or(0));
+        self.metrics.write(vec![Measure::seconds(WAITING_SECONDS, waited)]);
     }
 
     async fn handle(&self, request: &DispatchRequest) -> Result<Handled, PortError> {
@@ -162,11 +161,12 @@ impl Dispatch {
         }
     }
 
-    /// Counts what became of an event, and has a job that waits looked at again.
+    /// Says what became of an event, and has a job that waits looked at again.
     async fn settle(&self, event: &JobEvent, handled: &Handled) -> Result<(), PortError> {
         match handled {
             Handled::Done { summary } => info!(job.key = %event.key, "{summary}"),
-            Handled::Parked { .. } => self.metrics.count(JOBS_PARKED, 1),
+            // It is counted, and its reason written down, where it is given up.
+            Handled::Parked { .. } => {}
             Handled::Later { waits_for: WaitsFor::Batch, .. } => {
                 self.queue.send(event, Duration::ZERO).await?;
             }

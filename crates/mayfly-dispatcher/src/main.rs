@@ -4,8 +4,6 @@ mod answer;
 mod assignment_reads;
 mod dispatch;
 mod request;
-mod settings;
-mod wiring;
 
 use std::sync::Arc;
 
@@ -13,10 +11,10 @@ use anyhow::Context;
 use lambda_runtime::{LambdaEvent, service_fn};
 use mayfly_aws::function::{Connection, environment, init_logging};
 use mayfly_core::clock::{Clock, SystemClock};
+use mayfly_wiring::Settings;
 
 use crate::dispatch::Dispatch;
 use crate::request::Request;
-use crate::settings::Settings;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> anyhow::Result<()> {

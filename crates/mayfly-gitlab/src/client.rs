@@ -7,7 +7,9 @@ mod call;
 mod failure;
 mod hooks;
 mod http;
+mod job_actions;
 mod jobs;
+mod pages;
 mod port;
 mod runners;
 
@@ -24,7 +26,6 @@ use url::Url;
 
 pub use self::hooks::{Hook, NewHook};
 pub use self::http::http_client;
-pub use self::jobs::PendingJob;
 
 /// How long one answer may take, all in all, unless the settings say otherwise.
 pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(8);
@@ -44,8 +45,8 @@ pub struct GitlabClientConfig {
 
 /// Speaks to one GitLab installation. Cheap to clone; clones share their connections.
 ///
-/// Calls that change nothing when they are repeated (questions, removals) are repeated at most twice inside the call;
-/// calls that create something never are.
+/// Calls that change nothing when they are repeated (questions, removals, pauses, cancellations) are repeated at most twice
+/// inside the call; calls that create something never are.
 #[derive(Clone)]
 pub struct GitlabClient {
     http: reqwest::Client,

@@ -1,16 +1,94 @@
 //! The client's calls against the stand-in GitLab: what one sends, the other understands.
 #![expect(clippy::unwrap_used, reason = "its helpers are tests too")]
 
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use mayfly_core::error::PortError;
-use mayfly_core::ids::{JobId, ProjectId};
-use mayfly_core::ports::NewRunner;
+use async_trait::async_trait;
+use mayfly_core::error::{Chain, PortError};
+use mayfly_core::ids::{JobId, JobName, ProjectId};
+use mayfly_core::ports::{Gitlab, NewRunner, RegisteredRunner};
 use mayfly_core::status::JobStatus;
 use mayfly_core::tags::TagSet;
-use mayfly_gitlab::client::{GitlabClient, GitlabClientConfig, NewHook};
+use mayfly_gitlab::client::{GitlabClient, GitlabClientConfig, NewHook, http_client};
+use mayfly_standins::contracts::{self, GitlabUnderTest};
 use mayfly_standins::gitlab::{JobSpec, StandinGitlab};
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::{Value, json};
+
+/// The client with the stand-in behind it, and runners that speak the runner protocol.
+struct World {
+    gitlab: StandinGitlab,
+    client: GitlabClient,
+    http: reqwest::Client,
+    /// By job, the token of the job that its runner was given.
+    tokens: Mutex<BTreeMap<JobId, String>>,
+    projects: AtomicU64,
+}
+
+impl World {
+    async fn start() -> Self {
+        let gitlab = StandinGitlab::start().await.unwrap();
+        gitlab.set_long_poll(Duration::ZERO);
+        let client = client(&gitlab, Some(gitlab.api_token().into()));
+        let http = http_client(None, Duration::from_secs(10)).unwrap();
+        Self { gitlab, client, http, tokens: Mutex::default(), projects: AtomicU64::default() }
+    }
+
+    async fn tell(&self, job: JobId, state: &str) {
+        let token = self.tokens.lock().unwrap()[&job].clone();
+        let url = self.gitlab.url().join(&format!("api/v4/jobs/{job}")).unwrap();
+        let told = self.http.put(url).json(&json!({"token": token, "state": state})).send().await.unwrap();
+        assert_eq!(told.status(), 200, "job {job} is {state}");
+    }
+}
+
+#[async_trait]
+impl GitlabUnderTest for World {
+    fn gitlab(&self) -> &dyn Gitlab {
+        &self.client
+    }
+
+    async fn project(&self, jobs: &[(JobName, TagSet)]) -> (ProjectId, Vec<JobId>) {
+        let number = self.projects.fetch_add(1, Ordering::Relaxed);
+        let project = self.gitlab.create_project(&format!("group/app{number}"));
+        let spec = |(name, tags): &(JobName, TagSet)| JobSpec::new(name.as_str()).tags(tags.iter());
+        let jobs = self.gitlab.run_pipeline(project, jobs.iter().map(spec).collect()).unwrap();
+        (project, jobs)
+    }
+
+    async fn runner_of_others(&self, project: ProjectId, tags: &TagSet) -> RegisteredRunner {
+        let (id, token) = self.gitlab.create_shared_runner(project, tags.iter());
+        RegisteredRunner { id, token: token.into() }
+    }
+
+    async fn take_job(&self, runner: &RegisteredRunner) -> Option<JobId> {
+        let features = json!({"two_phase_job_commit": true, "cancel_gracefully": true});
+        let body = json!({"token": runner.token.expose_secret(), "info": {"features": features}});
+        let url = self.gitlab.url().join("api/v4/jobs/request").unwrap();
+        let answer = self.http.post(url).json(&body).send().await.unwrap();
+        if answer.status() != 201 {
+            assert!([204, 403].contains(&answer.status().as_u16()), "{}", answer.status());
+            return None;
+        }
+        let job: Value = serde_json::from_slice(&answer.bytes().await.unwrap()).unwrap();
+        let id = JobId(job["id"].as_u64().unwrap());
+        self.tokens.lock().unwrap().insert(id, job["token"].as_str().unwrap().to_owned());
+        self.tell(id, "running").await;
+        Some(id)
+    }
+
+    async fn succeed(&self, job: JobId) {
+        self.tell(job, "success").await;
+    }
+}
+
+#[tokio::test]
+async fn the_client_does_what_every_gitlab_must_do() {
+    contracts::gitlab(&World::start().await).await;
+}
 
 async fn gitlab() -> (StandinGitlab, ProjectId, GitlabClient) {
     let gitlab = StandinGitlab::start().await.unwrap();
@@ -27,6 +105,7 @@ fn client(gitlab: &StandinGitlab, api_token: Option<SecretString>) -> GitlabClie
 
 fn new_runner(project: ProjectId) -> NewRunner {
     NewRunner {
+        installation: "test".parse().unwrap(),
         name: "mayfly-local-0a1b".parse().unwrap(),
         project,
         tags: ["linux", "own tag"].into_iter().collect(),
@@ -42,19 +121,6 @@ async fn a_job_is_looked_up_with_its_tags() {
     assert_eq!((view.status, view.status_word.as_str()), (Some(JobStatus::Pending), "pending"));
     assert_eq!(view.tags, ["linux", "a#b"].into_iter().collect::<TagSet>());
     assert_eq!(client.job(project, JobId(404_404)).await.unwrap(), None);
-}
-
-#[tokio::test]
-async fn all_pages_of_pending_jobs_are_read() {
-    let (gitlab, project, client) = gitlab().await;
-    let specs = (0..230).map(|number| JobSpec::new(format!("job {number}"))).collect();
-    let mut jobs = gitlab.run_pipeline(project, specs).unwrap();
-    gitlab.cancel(jobs.remove(7)).unwrap();
-    let mut pending: Vec<JobId> =
-        client.pending_jobs(project).await.unwrap().into_iter().map(|job| job.id).collect();
-    pending.sort();
-    jobs.sort();
-    assert_eq!(pending, jobs);
 }
 
 #[tokio::test]
@@ -121,6 +187,33 @@ async fn what_gitlab_refuses_is_said_without_the_token() {
     let with_token = |token: &str| client(&gitlab, Some(token.into()));
     check(with_token(&weak).create_runner(&new_runner(project)).await.map(drop), false);
     check(with_token("wrong").job(project, JobId(1)).await.map(drop), false);
+    check(with_token("wrong").live_jobs(project).await.map(drop), false);
+    check(with_token("wrong").our_runners().await.map(drop), false);
     gitlab.set_down(true);
     check(with_token(&weak).job(project, JobId(1)).await.map(drop), true);
+}
+
+#[tokio::test]
+async fn each_change_asks_for_the_scope_it_needs_and_a_narrower_token_changes_nothing() {
+    let (gitlab, project, _) = gitlab().await;
+    let job = gitlab.run_pipeline(project, vec![JobSpec::new("build")]).unwrap()[0];
+    let over = gitlab.run_pipeline(project, vec![JobSpec::new("over")]).unwrap()[0];
+    gitlab.cancel(over).unwrap();
+    let (runner, _) = gitlab.create_shared_runner(project, ["linux"]);
+    let before = (gitlab.jobs(), gitlab.runners());
+    let weak = client(&gitlab, Some(gitlab.create_token(&["read_api"]).into()));
+    let check = |result: Result<(), PortError>, scope: &str| {
+        let error = result.unwrap_err();
+        let said = Chain(&error).to_string();
+        assert!(said.contains(&format!("the call needs the scope {scope} and the role for it")), "{said}");
+        assert!(!error.is_transient());
+    };
+    check(weak.pause_runner(runner).await, "manage_runner");
+    check(weak.delete_runner(runner).await, "manage_runner");
+    check(weak.cancel_job(project, job).await, "api");
+    check(weak.retry_job(project, over).await.map(drop), "api");
+    weak.cancel_job(project, over).await.unwrap();
+    assert_eq!((gitlab.jobs(), gitlab.runners()), before);
+    assert_eq!(weak.live_jobs(project).await.unwrap().unwrap().len(), 1);
+    assert!(weak.our_runners().await.unwrap().is_empty());
 }

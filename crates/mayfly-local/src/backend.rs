@@ -273,4 +273,12 @@ impl Backend for LocalBackend {
         let stopped = self.dir(&runner.resource).stop();
         stopped.map_err(|error| PortError::later(format!("stop of runner {runner}"), error))
     }
+
+    /// Also one that left and whose end is not written down yet: what is known of it is on its way, and better than that it
+    /// is gone.
+    async fn live(&self) -> Result<Option<Vec<RunnerName>>, PortError> {
+        let name =
+            |resource: &ResourceId| RunnerName { target: TargetType::Local, resource: resource.clone() };
+        Ok(Some(self.live().iter().map(name).collect()))
+    }
 }

@@ -6,6 +6,10 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
+use mayfly_core::ids::Installation;
+
+/// The SQLite file in it.
+pub(crate) const DATABASE: &str = "mayfly.db";
 
 /// A data folder that this process alone uses, for as long as the value lives.
 #[derive(Debug)]
@@ -46,9 +50,24 @@ impl DataDir {
         Ok(Self { path: path.to_owned(), _lock: lock })
     }
 
+    /// The name by which this folder's registrations are told apart from those of others; made with the folder.
+    pub(crate) fn installation(&self) -> anyhow::Result<Installation> {
+        let path = self.path.join("installation");
+        if let Ok(text) = fs::read_to_string(&path) {
+            return text
+                .trim()
+                .parse()
+                .with_context(|| format!("{} is not what was written", path.display()));
+        }
+        #[expect(clippy::disallowed_methods, reason = "one random name a data folder")]
+        let name = format!("local-{}", uuid::Uuid::new_v4().simple());
+        fs::write(&path, &name).with_context(|| format!("cannot write {}", path.display()))?;
+        Ok(name.parse()?)
+    }
+
     /// The SQLite file with the tables and the queue.
     pub(crate) fn database(&self) -> PathBuf {
-        self.path.join("mayfly.db")
+        self.path.join(DATABASE)
     }
 
     /// One folder a runner.

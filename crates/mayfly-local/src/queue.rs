@@ -159,6 +159,23 @@ impl Queue {
         }
     }
 
+    /// Adds an event that is due now, and returns once it is on the disk.
+    async fn add(
+        &self,
+        event: &JobEvent,
+        change: impl FnOnce(String, Timestamp) -> Change,
+    ) -> Result<(), PortError> {
+        let operation = || format!("queue: add `{}` of job {}", event.status, event.key);
+        let text = serde_json::to_string(event).map_err(|error| PortError::never(operation(), error))?;
+        let (reply, answer) = oneshot::channel();
+        self.send(Request::Change(change(text, self.clock.now()), Some(reply))).await;
+        match answer.await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(reason)) => Err(PortError::later(operation(), reason)),
+            Err(_) => Err(PortError::later(operation(), "the queue's thread has ended")),
+        }
+    }
+
     async fn send(&self, request: Request) {
         if self.requests.send(request).await.is_err() {
             error!("The queue's thread has ended");
@@ -169,15 +186,18 @@ impl Queue {
 #[async_trait]
 impl EventBus for Queue {
     async fn publish(&self, event: &JobEvent) -> Result<(), PortError> {
-        let operation = || format!("queue: add `{}` of job {}", event.status, event.key);
-        let event = serde_json::to_string(event).map_err(|error| PortError::never(operation(), error))?;
-        let (reply, answer) = oneshot::channel();
-        self.send(Request::Change(Change::Add { event, due: self.clock.now() }, Some(reply))).await;
-        match answer.await {
-            Ok(Ok(())) => Ok(()),
-            Ok(Err(reason)) => Err(PortError::later(operation(), reason)),
-            Err(_) => Err(PortError::later(operation(), "the queue's thread has ended")),
-        }
+        self.add(event, |event, due| Change::Add { event, due }).await
+    }
+}
+
+/// The queue, for events that may be in it: one of a job whose `pending` waits in it is not added.
+pub(crate) struct MissingStarts(pub(crate) Queue);
+
+#[async_trait]
+impl EventBus for MissingStarts {
+    async fn publish(&self, event: &JobEvent) -> Result<(), PortError> {
+        let key = event.key.clone();
+        self.0.add(event, |event, due| Change::AddMissing { key, event, due }).await
     }
 }
 

@@ -33,6 +33,14 @@ const SCHEMA: &str = "
     );
 ";
 
+/// What cannot be read is no event of this job.
+const ADD_MISSING: &str = "
+    INSERT INTO mayfly_queue (event, due_ms) SELECT ?1, ?2 WHERE NOT EXISTS (
+        SELECT 1 FROM mayfly_queue WHERE CASE WHEN json_valid(event)
+            THEN event ->> 'key' = ?3 AND event ->> 'status' = 'pending' ELSE 0 END
+    )
+";
+
 /// Why a group of writes could not be done. None of it was.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum StoreDown {
@@ -49,6 +57,8 @@ pub(crate) enum StoreDown {
 pub(crate) enum Change {
     /// A new event.
     Add { event: String, due: Timestamp },
+    /// A new event of a job that waits, unless one of the same job is there.
+    AddMissing { key: JobKey, event: String, due: Timestamp },
     /// It is handled.
     Done { seq: i64 },
     /// It must be handled again.
@@ -178,6 +188,9 @@ fn apply_one(transaction: &Transaction<'_>, change: &Change) -> rusqlite::Result
         Change::Add { event, due } => transaction
             .prepare_cached("INSERT INTO mayfly_queue (event, due_ms) VALUES (?1, ?2)")?
             .execute(params![event, due.as_millisecond()])?,
+        Change::AddMissing { key, event, due } => transaction
+            .prepare_cached(ADD_MISSING)?
+            .execute(params![event, due.as_millisecond(), key.to_string()])?,
         Change::Done { seq } => {
             transaction.prepare_cached("DELETE FROM mayfly_queue WHERE seq = ?1")?.execute(params![seq])?
         }
@@ -257,6 +270,26 @@ mod tests {
             .unwrap();
         store.apply(&[Change::Nudge { runners: 2, now: second(5) }]).unwrap();
         assert_eq!(due(&store, 5, &[]), [2, 3]);
+    }
+
+    #[test]
+    fn a_job_that_is_in_the_queue_is_not_added_again_as_missing() {
+        let temp = tempfile::tempdir().unwrap();
+        let mut store = QueueStore::open(&temp.path().join("queue.db")).unwrap();
+        let missing = |job: u64| {
+            let Change::Add { event, due } = add(job, 0) else { unreachable!("it adds") };
+            Change::AddMissing { key: format!("gitlab.com/1/{job}").parse().unwrap(), event, due }
+        };
+        let broken = Change::Add { event: "{".to_owned(), due: second(99) };
+        let finished = Change::Add {
+            event: r#"{"key":"gitlab.com/1/3","status":"success"}"#.to_owned(),
+            due: second(99),
+        };
+        store.apply(&[broken, finished, add(1, 0), missing(1), missing(2), missing(2), missing(3)]).unwrap();
+        assert_eq!(due(&store, 0, &[]), [1, 2, 3]);
+        // It waits for its turn, and is in the queue all the same.
+        store.apply(&[Change::Defer { seq: 3, due: second(50), for_capacity: true }, missing(1)]).unwrap();
+        assert_eq!(due(&store, 0, &[]), [2, 3]);
     }
 
     #[test]

@@ -8,11 +8,11 @@ use std::time::Duration;
 use anyhow::Context;
 use async_trait::async_trait;
 use axum::Router;
-use mayfly_app::{Dispatcher, recover};
+use mayfly_app::{Dispatcher, Mode, recover};
 use mayfly_aws::dynamodb::{DynamoLedger, DynamoMappingStore};
 use mayfly_core::clock::{Clock, SystemClock};
 use mayfly_core::decide::LaunchPolicy;
-use mayfly_core::ids::JobKey;
+use mayfly_core::ids::{Installation, JobKey};
 use mayfly_core::launch::Holder;
 use mayfly_core::ledger::LedgerRecord;
 use mayfly_core::mapping::{Mapping, StoredMapping};
@@ -28,9 +28,11 @@ use tracing::{info, warn};
 use crate::backend::{LocalBackend, LocalBackendConfig};
 use crate::data_dir::DataDir;
 use crate::intake::{Counters, HealthSource, Intake, router};
+use crate::meter::Counts;
 use crate::queue::Queue;
+use crate::reconciler::{LastPass, Passes};
 use crate::secrets::SettingsSecrets;
-use crate::settings::LocalSettings;
+use crate::settings::{LocalSettings, ReconcileSettings};
 use crate::store::{EmbeddedStore, LEDGER_TABLE, MAPPING_TABLE};
 use crate::worker::Worker;
 
@@ -83,7 +85,16 @@ impl LocalServer {
                 .context("cannot write the mappings of the settings file")?;
         }
         let (backend, left) = LocalBackend::new(backend_config(&settings, &data_dir));
-        let dispatcher = dispatcher(&settings, clock, ledger.clone(), mappings, backend.clone())?;
+        let counts = Arc::new(Counts::default());
+        let dispatcher = dispatcher(
+            &settings,
+            data_dir.installation()?,
+            clock,
+            ledger.clone(),
+            mappings,
+            backend.clone(),
+            Arc::clone(&counts),
+        )?;
         let listener = TcpListener::bind(settings.listen).await.with_context(|| {
             format!("cannot listen on {}: choose another address with --listen", settings.listen)
         })?;
@@ -93,14 +104,23 @@ impl LocalServer {
         let (draining, is_draining) = watch::channel(false);
         let worker =
             Worker { dispatcher, queue: queue.clone(), backend: backend.clone(), draining: is_draining };
-        let tasks =
+        let passes = Passes::new(&settings.reconcile, &worker);
+        let health = ServerHealth {
+            queue: queue.clone(),
+            backend: backend.clone(),
+            counts,
+            reconcile: settings.reconcile,
+            last_pass: passes.last(),
+        };
+        let mut tasks =
             vec![tokio::spawn(worker.clone().handle_events()), tokio::spawn(worker.handle_ends(left))];
+        tasks.extend(settings.reconcile.every.map(|every| tokio::spawn(passes.run(every))));
         let intake = Intake {
             secrets: settings.webhook_secrets,
             bus: Arc::new(queue.clone()),
             clock: Arc::new(SystemClock),
             counters: Counters::default(),
-            health: Box::new(ServerHealth { queue: queue.clone(), backend: backend.clone() }),
+            health: Box::new(health),
         };
         let (close, http) = serve(listener, router(Arc::new(intake)));
         info!("Listening for webhooks on http://{address}/webhook");
@@ -230,10 +250,12 @@ fn backend_config(settings: &LocalSettings, data_dir: &DataDir) -> LocalBackendC
 
 fn dispatcher(
     settings: &LocalSettings,
+    installation: Installation,
     clock: Arc<dyn Clock>,
     ledger: DynamoLedger,
     mappings: DynamoMappingStore,
     backend: LocalBackend,
+    counts: Arc<Counts>,
 ) -> anyhow::Result<Dispatcher> {
     let ca_pem = match &settings.gitlab_ca_file {
         Some(path) => Some(std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?),
@@ -251,6 +273,7 @@ fn dispatcher(
     )]
     let holder = Holder(format!("local-{}", uuid::Uuid::new_v4().simple()));
     Ok(Dispatcher {
+        installation,
         holder,
         clock,
         mappings: Arc::new(mappings),
@@ -267,6 +290,7 @@ fn dispatcher(
         gitlab_url: settings.gitlab_url.clone(),
         ca_file: settings.gitlab_ca_file.clone(),
         policy: LaunchPolicy::default(),
+        meter: counts,
     })
 }
 
@@ -307,15 +331,37 @@ async fn replace_mappings(store: &DynamoMappingStore, wanted: &[Mapping]) -> any
 struct ServerHealth {
     queue: Queue,
     backend: LocalBackend,
+    counts: Arc<Counts>,
+    reconcile: ReconcileSettings,
+    last_pass: watch::Receiver<Option<LastPass>>,
+}
+
+impl ServerHealth {
+    fn runners(&self) -> Value {
+        let mut report = self.counts.runners();
+        report["live"] = json!(*self.backend.live_count().borrow());
+        report["max"] = json!(self.backend.max_runners());
+        report
+    }
+
+    fn reconciler(&self) -> Value {
+        json!({
+            "every_seconds": self.reconcile.every.map_or(0, |every| every.as_secs()),
+            "dry_run": self.reconcile.mode == Mode::DryRun,
+            "last_pass": self.last_pass.borrow().as_ref().map(LastPass::to_json),
+            "repairs": self.counts.repairs(),
+        })
+    }
 }
 
 #[async_trait]
 impl HealthSource for ServerHealth {
     async fn health(&self) -> (bool, Map<String, Value>) {
         let queue = self.queue.health().await;
-        let live = *self.backend.live_count().borrow();
         let mut report = Map::new();
-        report.insert("runners".to_owned(), json!({ "live": live, "max": self.backend.max_runners() }));
+        report.insert("runners".to_owned(), self.runners());
+        report.insert("jobs".to_owned(), self.counts.jobs());
+        report.insert("reconciler".to_owned(), self.reconciler());
         report.insert(
             "queue".to_owned(),
             json!({

@@ -1,6 +1,7 @@
 //! The settings of `mayfly local`: flag, environment, file, default, in that order.
 
 mod file;
+mod reconcile;
 mod secret;
 
 use std::collections::BTreeMap;
@@ -24,6 +25,8 @@ use url::Url;
 
 use self::file::SettingsFile;
 use self::secret::Secrets;
+
+pub use self::reconcile::ReconcileSettings;
 
 /// The shortest life of a runner that leaves its job a minute.
 const SHORTEST_LIFE_SECONDS: u32 = 120;
@@ -164,6 +167,8 @@ pub struct LocalSettings {
     pub runner_command: Vec<OsString>,
     /// The program that becomes the agent, with leading arguments.
     pub agent_command: Vec<OsString>,
+    /// How the reconciler goes about its work.
+    pub reconcile: ReconcileSettings,
     /// How long running jobs may take to end when Mayfly stops.
     pub drain_timeout: Duration,
     /// The environment of this process.
@@ -193,7 +198,8 @@ impl LocalSettings {
         };
         let variable = |name: &str| environment.get(&OsString::from(name))?.to_str().map(str::to_owned);
         let secrets = Secrets::gather(&file.secrets, variable)?;
-        let (mappings, flags) = (file.mappings()?, flags.or(file.flags));
+        let (mappings, reconcile) = (file.mappings()?, file.reconcile.settings()?);
+        let flags = flags.or(file.flags);
         let registration = registration(flags.registration, &secrets)?;
         let gitlab_url = flags.gitlab_url.clone().context(
             "GitLab's address is not set: give --gitlab-url, MAYFLY_GITLAB_URL, or `gitlab-url` in the settings file",
@@ -216,6 +222,7 @@ impl LocalSettings {
             max_runners: positive("max-runners", flags.max_runners.unwrap_or(4))?,
             runner_command: vec![runner(flags.runner.as_deref(), &environment)?],
             agent_command,
+            reconcile,
             drain_timeout: Duration::from_secs(u64::from(flags.drain_timeout.unwrap_or(600))),
             environment,
         })

@@ -29,6 +29,19 @@ pub(crate) struct EmbeddedStore {
 impl EmbeddedStore {
     /// Opens the file, making it and the tables in it if there are none.
     pub(crate) async fn open(file: &Path) -> anyhow::Result<Self> {
+        let store = Self::serve(file, Sweeping::Hourly)?;
+        create_tables(&store.client, MAPPING_TABLE, LEDGER_TABLE)
+            .await
+            .context("cannot make the tables of the store")?;
+        Ok(store)
+    }
+
+    /// Opens a file that the server of another process may be using: neither makes nor removes anything in it.
+    pub(crate) fn open_beside(file: &Path) -> anyhow::Result<Self> {
+        Self::serve(file, Sweeping::Never)
+    }
+
+    fn serve(file: &Path, sweeping: Sweeping) -> anyhow::Result<Self> {
         let path = file.to_str().ok_or_else(|| anyhow!("the path {} is not valid UTF-8", file.display()))?;
         let database = dynoxide::Database::new(path)
             .map_err(|error| anyhow!("{error}"))
@@ -40,17 +53,25 @@ impl EmbeddedStore {
         let (stop, stopped) = oneshot::channel();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let thread = std::thread::Builder::new().name("store".to_owned()).spawn(move || {
-            runtime.block_on(serve(listener, database, stopped));
+            runtime.block_on(serve(listener, database, sweeping, stopped));
         })?;
-        let store = Self { client: embedded_client(&endpoint), stop: Some(stop), thread: Some(thread) };
-        create_tables(&store.client, MAPPING_TABLE, LEDGER_TABLE)
-            .await
-            .context("cannot make the tables of the store")?;
-        Ok(store)
+        Ok(Self { client: embedded_client(&endpoint), stop: Some(stop), thread: Some(thread) })
     }
 }
 
-async fn serve(listener: TcpListener, database: dynoxide::Database, stopped: oneshot::Receiver<()>) {
+/// Whether a store removes what has expired.
+#[derive(Clone, Copy)]
+enum Sweeping {
+    Hourly,
+    Never,
+}
+
+async fn serve(
+    listener: TcpListener,
+    database: dynoxide::Database,
+    sweeping: Sweeping,
+    stopped: oneshot::Receiver<()>,
+) {
     let served = match tokio::net::TcpListener::from_std(listener) {
         Err(error) => Err(error.to_string()),
         Ok(listener) => {
@@ -60,7 +81,7 @@ async fn serve(listener: TcpListener, database: dynoxide::Database, stopped: one
             };
             tokio::select! {
                 served = dynoxide::server::serve_with_shutdown(listener, database.clone(), shutdown) => served,
-                () = sweep(&database) => Ok(()),
+                () = sweep(&database), if matches!(sweeping, Sweeping::Hourly) => Ok(()),
             }
         }
     };
@@ -69,14 +90,20 @@ async fn serve(listener: TcpListener, database: dynoxide::Database, stopped: one
     }
 }
 
-/// Removes what has expired, as DynamoDB does by itself.
+/// Removes what has expired, at once and each hour, as DynamoDB does by itself: the store's server does not. Calls are answered
+/// meanwhile.
 async fn sweep(database: &dynoxide::Database) {
     let mut ticks = tokio::time::interval(SWEEP);
     loop {
         ticks.tick().await;
-        if let Err(error) = database.sweep_ttl() {
-            tracing::warn!(%error, "Could not remove expired records; the next sweep tries again");
-        }
+        let swept = database.clone();
+        let swept = tokio::task::spawn_blocking(move || swept.sweep_ttl()).await;
+        let error = match swept {
+            Ok(Ok(_)) => continue,
+            Ok(Err(error)) => error.to_string(),
+            Err(error) => error.to_string(),
+        };
+        tracing::warn!(error, "Could not remove expired records; the next sweep tries again");
     }
 }
 

@@ -18,12 +18,27 @@ pub use memory_mapping_store::MemoryMappingStore;
 mod tests {
     use std::sync::Arc;
 
+    use mayfly_core::ids::JobKey;
+    use mayfly_core::ports::BrokenRecord;
+
     use super::*;
-    use crate::contracts;
+    use crate::contracts::{self, Damage};
+
+    fn damage(ledger: &MemoryLedger, key: &JobKey, damage: Damage) {
+        let record = ledger.records().into_iter().find(|record| record.key == *key).unwrap();
+        let is_part = damage == Damage::Part;
+        ledger.break_record(BrokenRecord {
+            key: key.clone(),
+            version: is_part.then_some(record.version),
+            runner: record.runner.map(|runner| runner.name).filter(|_| is_part),
+            reason: "the test wants it so".to_owned(),
+        });
+    }
 
     #[tokio::test(flavor = "multi_thread")]
     async fn the_memory_ledger_keeps_the_contract() {
-        contracts::ledger(Arc::new(MemoryLedger::default())).await;
+        let ledger = Arc::new(MemoryLedger::default());
+        contracts::ledger(ledger.clone(), async |key, kind| damage(&ledger, key, kind)).await;
     }
 
     #[tokio::test]
@@ -51,7 +66,8 @@ mod tests {
 
     #[tokio::test(flavor = "multi_thread")]
     async fn decorators_without_a_fault_keep_the_contracts() {
-        contracts::ledger(Arc::new(Failing::new(MemoryLedger::default()))).await;
+        let ledger = Arc::new(Failing::new(MemoryLedger::default()));
+        contracts::ledger(ledger.clone(), async |key, kind| damage(ledger.inner(), key, kind)).await;
 
         let store = Failing::new(MemoryMappingStore::default());
         for mapping in contracts::mapping_rows() {

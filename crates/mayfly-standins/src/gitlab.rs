@@ -63,6 +63,9 @@ pub enum StandinError {
         /// Where that job stands.
         status: Status,
     },
+    /// A job can be retried once; the new job can be retried again.
+    #[error("job {0} was retried before")]
+    RetriedBefore(JobId),
     /// GitLab takes only `whsec_` and the base64 of 32 bytes.
     #[error("the signing token is not `whsec_` and the base64 of 32 bytes")]
     InvalidSigningToken,

@@ -49,6 +49,8 @@ pub(super) fn overrides(place: &Place, stack: &str, deployed: &Deployed) -> Resu
             // Mappings name others below the same path.
             let images = format!("arn:aws:ssm:{REGION}:{ACCOUNT}:parameter/mayfly/images/*");
             set("RunnerImageParameterArns", &images);
+            // Tests wait for nothing: what is out of place is repaired by the first pass that sees it.
+            set("ReconcileGraceSeconds", "0");
         }
         _ => {}
     }

@@ -13,14 +13,16 @@ use mayfly_core::decide::LaunchPolicy;
 use mayfly_core::error::PortError;
 use mayfly_core::event::JobEvent;
 use mayfly_core::fleet::Fleet;
-use mayfly_core::ids::{JobId, JobKey, ProjectId, RunnerId, SecretName};
+use mayfly_core::ids::{Installation, JobId, JobKey, ProjectId, RunnerId, SecretName};
 use mayfly_core::launch::Holder;
 use mayfly_core::ledger::LedgerRecord;
 use mayfly_core::machine::{MachineSpec, Market};
 use mayfly_core::mapping::{RunnerSettings, Target};
 use mayfly_core::ports::{
-    GitRef, Gitlab, JobView, Ledger, NewRunner, RegisteredRunner, SecretStore, Written,
+    BrokenRecord, GitRef, Gitlab, JobView, Ledger, LiveJob, NewRunner, NoMeter, OurRunner, RegisteredRunner,
+    SecretStore, Sweep, Written,
 };
+use mayfly_core::reconcile::Memory;
 use mayfly_core::resolve::DefaultTarget;
 use mayfly_core::runner_name::RunnerName;
 use mayfly_core::status::JobStatus;
@@ -61,6 +63,7 @@ impl Gitlab for SlowGitlab {
             status_word: "pending".to_owned(),
             tags: ["linux"].into_iter().collect(),
             git_ref: None,
+            runner: None,
         }))
     }
 
@@ -84,6 +87,30 @@ impl Gitlab for SlowGitlab {
 
     async fn delete_runner(&self, _: RunnerId) -> Result<(), PortError> {
         unreachable!("nothing fails")
+    }
+
+    async fn live_jobs(&self, _: ProjectId) -> Result<Option<Vec<LiveJob>>, PortError> {
+        unreachable!("only a reconciler asks for it")
+    }
+
+    async fn our_runners(&self) -> Result<Vec<OurRunner>, PortError> {
+        unreachable!("only a reconciler asks for it")
+    }
+
+    async fn installation_of(&self, _: RunnerId) -> Result<Option<Installation>, PortError> {
+        unreachable!("only a reconciler asks for it")
+    }
+
+    async fn pause_runner(&self, _: RunnerId) -> Result<(), PortError> {
+        unreachable!("only a reconciler asks for it")
+    }
+
+    async fn cancel_job(&self, _: ProjectId, _: JobId) -> Result<(), PortError> {
+        unreachable!("only a reconciler asks for it")
+    }
+
+    async fn retry_job(&self, _: ProjectId, _: JobId) -> Result<Option<JobId>, PortError> {
+        unreachable!("only a reconciler asks for it")
     }
 }
 
@@ -114,8 +141,28 @@ impl Ledger for SlowLedger {
         self.0.freeze(fleet, now).await
     }
 
-    async fn unfinished(&self, now: Timestamp) -> Result<Vec<LedgerRecord>, PortError> {
-        self.0.unfinished(now).await
+    async fn open(&self) -> Result<Sweep, PortError> {
+        self.0.open().await
+    }
+
+    async fn get_many(&self, keys: &[JobKey], now: Timestamp) -> Result<Sweep, PortError> {
+        self.0.get_many(keys, now).await
+    }
+
+    async fn forget(&self, record: &LedgerRecord) -> Result<Written, PortError> {
+        self.0.forget(record).await
+    }
+
+    async fn mend(&self, broken: &BrokenRecord, record: &LedgerRecord) -> Result<Written, PortError> {
+        self.0.mend(broken, record).await
+    }
+
+    async fn memory(&self) -> Result<Memory, PortError> {
+        self.0.memory().await
+    }
+
+    async fn remember(&self, memory: &Memory) -> Result<(), PortError> {
+        self.0.remember(memory).await
     }
 }
 
@@ -140,6 +187,7 @@ impl World {
         let machines = Arc::new(MemoryMachines::default().with_latency(CREATE_FLEET));
         let gitlab = Arc::new(SlowGitlab::default());
         let dispatcher = Dispatcher {
+            installation: "test".parse().unwrap(),
             holder: Holder("burst".to_owned()),
             clock: Arc::new(TokioClock(Instant::now())),
             mappings: Arc::new(MemoryMappingStore::default()),
@@ -162,6 +210,7 @@ impl World {
             gitlab_url: "https://gitlab.example.com".parse().unwrap(),
             ca_file: None,
             policy: LaunchPolicy::default(),
+            meter: Arc::new(NoMeter),
         };
         Self { dispatcher, machines, gitlab, jobs }
     }

@@ -3,5 +3,6 @@
 
 mod ends;
 mod faults;
+mod passes;
 mod stories;
 mod world;

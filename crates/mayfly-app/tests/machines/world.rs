@@ -14,7 +14,7 @@ use mayfly_core::launch::Holder;
 use mayfly_core::ledger::LedgerRecord;
 use mayfly_core::machine::MachineSpec;
 use mayfly_core::mapping::{RunnerSettings, Target};
-use mayfly_core::ports::{Ledger, SecretStore};
+use mayfly_core::ports::{Ledger, NoMeter, SecretStore};
 use mayfly_core::resolve::DefaultTarget;
 use mayfly_core::status::JobStatus;
 use mayfly_gitlab::client::{GitlabClient, GitlabClientConfig};
@@ -75,6 +75,7 @@ impl World {
         let roles = MemoryJobRoles::until("2030-01-01T01:00:00Z".parse().unwrap());
         let roles = Arc::new(roles.without(FORBIDDEN_ROLE.parse().unwrap()));
         let dispatcher = Dispatcher {
+            installation: "test".parse().unwrap(),
             holder: Holder("first".to_owned()),
             clock: clock.clone(),
             mappings: Arc::new(MemoryMappingStore::default()),
@@ -97,6 +98,7 @@ impl World {
             gitlab_url: gitlab.url().clone(),
             ca_file: None,
             policy: LaunchPolicy::default(),
+            meter: Arc::new(NoMeter),
         };
         Self { gitlab, project, keys, clock, ledger, machines, roles, dispatcher }
     }

@@ -197,6 +197,7 @@ async fn a_runner_that_leaves_without_the_job_is_replaced_twice() {
         assert_eq!(world.registrations(), 0);
         if let Some(again) = start_again {
             *event = again.event;
+            world.advance(10);
         }
     }
     assert_eq!((world.backend.started().len(), world.record().await.state), (3, LedgerState::Parked));

@@ -12,7 +12,7 @@ use mayfly_core::ids::{GitlabHost, JobId, JobKey, ProjectId, RunnerId, SecretNam
 use mayfly_core::launch::Holder;
 use mayfly_core::ledger::LedgerRecord;
 use mayfly_core::mapping::{RunnerSettings, Target};
-use mayfly_core::ports::{Ledger, SecretStore};
+use mayfly_core::ports::{Ledger, NoMeter, SecretStore};
 use mayfly_core::resolve::DefaultTarget;
 use mayfly_core::runner_name::RunnerName;
 use mayfly_core::status::JobStatus;
@@ -69,6 +69,7 @@ impl World {
             timeout: Duration::from_secs(5),
         });
         let dispatcher = Dispatcher {
+            installation: "test".parse().unwrap(),
             holder: Holder("first".to_owned()),
             clock: clock.clone(),
             mappings: Arc::new(MemoryMappingStore::default()),
@@ -87,6 +88,7 @@ impl World {
             gitlab_url: gitlab.url().clone(),
             ca_file: None,
             policy: LaunchPolicy::default(),
+            meter: Arc::new(NoMeter),
         };
         Self { gitlab, project, job, clock, ledger, backend, dispatcher }
     }

@@ -2,7 +2,7 @@
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
-use aws_sdk_dynamodb::types::AttributeValue;
+use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue};
 use jiff::{SignedDuration, Timestamp};
 use mayfly_core::assignment::Assignment;
 use mayfly_core::error::PortError;
@@ -72,13 +72,18 @@ impl Assignments {
         }
     }
 
-    /// Removes the assignment of a machine, if it is there.
-    pub(crate) async fn delete(&self, machine: &ResourceId) -> Result<(), PortError> {
-        let request =
-            self.client.delete_item().table_name(&self.table).key(PARTITION_KEY, self.key_of(machine));
+    /// Removes the assignment of a machine; true if it was there. The assignment itself comes back with the answer, and is
+    /// not looked at.
+    pub(crate) async fn delete(&self, machine: &ResourceId) -> Result<bool, PortError> {
+        let request = self
+            .client
+            .delete_item()
+            .table_name(&self.table)
+            .key(PARTITION_KEY, self.key_of(machine))
+            .return_values(ReturnValue::AllOld);
         let deleted = request.send().await;
         deleted
-            .map(|_| ())
+            .map(|answer| answer.attributes.is_some_and(|attributes| !attributes.is_empty()))
             .map_err(|error| port_error(&format!("delete assignment of {machine}"), &self.table, error))
     }
 

@@ -11,6 +11,9 @@ use mayfly_core::mapping::{
 use super::attributes::{Item, text};
 use super::{PARTITION_KEY, SORT_KEY};
 
+/// The most retries of a job whose machine died under it: what dies so often dies for another reason.
+const MOST_RETRIES: u32 = 3;
+
 /// Reads an item. What is wrong with it is said in the row and is no error: it must not hide the others.
 pub(super) fn read_row(item: &Item) -> StoredMapping {
     let partition_key = key_text(item, PARTITION_KEY);
@@ -69,6 +72,9 @@ pub(super) fn to_item(mapping: &Mapping) -> Item {
     if settings.keep_aws_credentials != default.keep_aws_credentials {
         set("keep_aws_credentials", AttributeValue::Bool(settings.keep_aws_credentials));
     }
+    if settings.retries_after_loss != default.retries_after_loss {
+        set("retries_after_loss", AttributeValue::N(settings.retries_after_loss.to_string()));
+    }
     if settings.pass_env != default.pass_env {
         // A list and not a set: it keeps the order.
         set("pass_env", AttributeValue::L(settings.pass_env.iter().map(text).collect()));
@@ -103,6 +109,8 @@ fn read_mapping(key: &MappingKey, item: &Item) -> Result<Mapping, String> {
             runner_token: read(item, "runner_token", "the name of a secret", as_secret_name)?,
             keep_aws_credentials: read(item, "keep_aws_credentials", "`true` or `false`", as_bool)?
                 .unwrap_or(default.keep_aws_credentials),
+            retries_after_loss: read(item, "retries_after_loss", "a whole number from 0 to 3", as_retries)?
+                .unwrap_or(default.retries_after_loss),
             pass_env: read(item, "pass_env", "a set or list of texts", as_texts)?.unwrap_or(default.pass_env),
         },
     })
@@ -177,6 +185,10 @@ fn as_number(value: &AttributeValue) -> Option<u32> {
         AttributeValue::N(digits) | AttributeValue::S(digits) => digits.trim().parse().ok(),
         _ => None,
     }
+}
+
+fn as_retries(value: &AttributeValue) -> Option<u32> {
+    as_number(value).filter(|retries| *retries <= MOST_RETRIES)
 }
 
 fn as_bool(value: &AttributeValue) -> Option<bool> {

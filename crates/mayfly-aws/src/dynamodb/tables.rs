@@ -14,12 +14,14 @@ use aws_sdk_dynamodb::types::{
 use mayfly_core::error::PortError;
 
 use super::errors::{never, port_error};
-use super::{EXPIRES_AT, PARTITION_KEY, RUNNER_INDEX, RUNNER_NAME, SORT_KEY};
+use super::older_table::add_open_index;
+use super::{EXPIRES_AT, OPEN, OPEN_INDEX, PARTITION_KEY, RUNNER_INDEX, RUNNER_NAME, SORT_KEY};
 
 /// How long a table may take to come up. The embedded store needs no time at all.
 const COMING_UP: Duration = Duration::from_mins(1);
 
-/// Makes the mapping table and the ledger table with its index and its TTL. A table that is there is left as it is.
+/// Makes the mapping table and the ledger table with its indexes and its TTL. A table that is there is left as it is, but for
+/// an index that an older version did not make.
 pub async fn create_tables(
     client: &Client,
     mapping_table: &str,
@@ -31,6 +33,7 @@ pub async fn create_tables(
     let request = ledger_table_request(client, ledger_table)
         .map_err(|error| never(&format!("create table {ledger_table}"), error))?;
     create(client, ledger_table, request).await?;
+    add_open_index(client, ledger_table).await?;
     enable_ttl(client, ledger_table).await
 }
 
@@ -46,19 +49,24 @@ fn mapping_table_request(client: &Client, table: &str) -> Result<CreateTableFlue
 }
 
 fn ledger_table_request(client: &Client, table: &str) -> Result<CreateTableFluentBuilder, BuildError> {
-    let index = GlobalSecondaryIndex::builder()
-        .index_name(RUNNER_INDEX)
-        .key_schema(key_element(RUNNER_NAME, KeyType::Hash)?)
-        .projection(Projection::builder().projection_type(ProjectionType::All).build())
-        .build()?;
     Ok(client
         .create_table()
         .table_name(table)
         .billing_mode(BillingMode::PayPerRequest)
         .attribute_definitions(text_attribute(PARTITION_KEY)?)
         .attribute_definitions(text_attribute(RUNNER_NAME)?)
+        .attribute_definitions(text_attribute(OPEN)?)
         .key_schema(key_element(PARTITION_KEY, KeyType::Hash)?)
-        .global_secondary_indexes(index))
+        .global_secondary_indexes(index(RUNNER_INDEX, RUNNER_NAME, ProjectionType::All)?)
+        .global_secondary_indexes(index(OPEN_INDEX, OPEN, ProjectionType::KeysOnly)?))
+}
+
+fn index(name: &str, attribute: &str, projected: ProjectionType) -> Result<GlobalSecondaryIndex, BuildError> {
+    GlobalSecondaryIndex::builder()
+        .index_name(name)
+        .key_schema(key_element(attribute, KeyType::Hash)?)
+        .projection(Projection::builder().projection_type(projected).build())
+        .build()
 }
 
 fn text_attribute(name: &str) -> Result<AttributeDefinition, BuildError> {

@@ -22,7 +22,11 @@ async fn a_missing_table_is_an_error_that_stays_and_names_it() {
     for error in [
         ledger.get(&record.key, contracts::NOW).await.unwrap_err(),
         ledger.put(&record, contracts::NOW).await.unwrap_err(),
-        ledger.unfinished(contracts::NOW).await.unwrap_err(),
+        ledger.open().await.unwrap_err(),
+        ledger.get_many(std::slice::from_ref(&record.key), contracts::NOW).await.unwrap_err(),
+        ledger.forget(&record).await.unwrap_err(),
+        ledger.memory().await.unwrap_err(),
+        ledger.remember(&contracts::full_memory()).await.unwrap_err(),
     ] {
         assert!(!error.is_transient());
         let text = Chain(&error).to_string();

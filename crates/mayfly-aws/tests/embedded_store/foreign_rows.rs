@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use mayfly_core::error::Chain;
 use mayfly_core::ledger::LedgerRecord;
 use mayfly_core::mapping::{Executor, StoredMapping, Target};
 use mayfly_core::ports::{Ledger, MappingStore, Written};
@@ -38,6 +37,7 @@ async fn a_row_typed_in_a_console_is_read() {
             ("wait_timeout_seconds", text("60")),
             ("max_life_seconds", AttributeValue::N("7200".to_owned())),
             ("keep_aws_credentials", text("true")),
+            ("retries_after_loss", text("2")),
             ("pass_env", AttributeValue::Ss(vec!["A".to_owned(), "B".to_owned()])),
             ("comment", text("ask the build team")),
         ],
@@ -55,6 +55,7 @@ async fn a_row_typed_in_a_console_is_read() {
     assert_eq!(mapping.settings.wait_timeout_seconds, 60);
     assert_eq!(mapping.settings.max_life_seconds, 7200);
     assert!(mapping.settings.keep_aws_credentials);
+    assert_eq!(mapping.settings.retries_after_loss, 2);
     assert_eq!(mapping.settings.pass_env, ["A", "B"]);
 }
 
@@ -137,47 +138,4 @@ async fn an_item_of_a_later_version_is_read() {
         .unwrap();
     let stored = LedgerRecord { version: 1, ..record };
     assert_eq!(ledger.get(&stored.key, contracts::NOW).await.unwrap(), Some(stored));
-}
-
-#[tokio::test]
-async fn an_item_that_cannot_be_read_is_named_and_keeps_no_other_from_being_listed() {
-    let server = Server::in_memory().await;
-    let ledger = ledger_of(&server);
-    let record = contracts::new_record("gitlab.example.com/380/1977", "build");
-    assert_eq!(ledger.put(&record, contracts::NOW).await.unwrap(), Written::Yes);
-    put(
-        &server,
-        LEDGER_TABLE,
-        &[
-            ("pk", text("job#gitlab.example.com/380/1978")),
-            ("state", text("seen")),
-            ("runner_name", text("mayfly-ec2-i-0bad")),
-        ],
-    )
-    .await;
-    let bad = "gitlab.example.com/380/1978".parse().unwrap();
-    for (error, text) in [
-        (
-            ledger.get(&bad, contracts::NOW).await.unwrap_err(),
-            "DynamoDB: get item job#gitlab.example.com/380/1978 failed: attribute `version` is missing",
-        ),
-        (
-            ledger.by_runner(&"mayfly-ec2-i-0bad".parse().unwrap(), contracts::NOW).await.unwrap_err(),
-            "DynamoDB: query index by-runner for mayfly-ec2-i-0bad: item job#gitlab.example.com/380/1978 failed: \
-             attribute `version` is missing",
-        ),
-    ] {
-        assert!(!error.is_transient());
-        assert_eq!(Chain(&error).to_string(), text);
-    }
-    let unfinished = ledger.unfinished(contracts::NOW).await.unwrap();
-    assert_eq!(unfinished, [LedgerRecord { version: 1, ..record }]);
-}
-
-#[tokio::test]
-async fn items_that_are_no_records_are_not_listed() {
-    let server = Server::in_memory().await;
-    let assignment = [("pk", text("AROAEXAMPLE:i-0abc")), ("state", text("seen"))];
-    put(&server, LEDGER_TABLE, &assignment).await;
-    assert_eq!(ledger_of(&server).unfinished(contracts::NOW).await.unwrap(), []);
 }

@@ -21,6 +21,7 @@ use crate::server::Server;
 
 const TABLE: &str = "assignments";
 const ROLE_ID: &str = "AROAEXAMPLE";
+const STACK: &str = "mayfly-autoscaler";
 
 struct World {
     ec2: Ec2Server,
@@ -59,7 +60,7 @@ fn backend_of(ec2: &Ec2Server, store: &Server, table: &str) -> Ec2Backend {
         _ => None,
     });
     let client = Connection::read(&variables).unwrap().ec2();
-    Ec2Backend::new(client, store.client(), table, ROLE_ID)
+    Ec2Backend::new(client, store.client(), table, ROLE_ID, STACK)
 }
 
 async fn create_table(client: &Client) {

@@ -1,9 +1,12 @@
 //! The adapters against the embedded store: the contract suites, and what only a real store can show.
 #![expect(clippy::unwrap_used, reason = "all of this is tests")]
 
+mod bad_items;
+mod cost;
 mod faults;
 mod foreign_rows;
 mod machines;
+mod older_table;
 mod paging;
 mod server;
 
@@ -13,11 +16,11 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use mayfly_aws::dynamodb::{DynamoLedger, DynamoMappingStore, create_tables};
 use mayfly_core::clock::{Clock, FixedClock};
-use mayfly_core::ids::JobName;
+use mayfly_core::ids::{JobKey, JobName};
 use mayfly_core::machine::MachineSpec;
 use mayfly_core::mapping::{Mapping, MappingKey, RunnerSettings, StoredMapping, Target};
 use mayfly_core::ports::{Ledger, MappingStore, Written};
-use mayfly_standins::contracts;
+use mayfly_standins::contracts::{self, Damage};
 use server::{LEDGER_TABLE, MAPPING_TABLE, Server};
 
 fn ledger_of(server: &Server) -> DynamoLedger {
@@ -39,6 +42,18 @@ fn mapping(partition_key: &str, sort_key: &str, target: Target) -> Mapping {
     Mapping { key, target, settings: RunnerSettings::default() }
 }
 
+/// What makes an item of this store unreadable.
+fn damage(server: &Server) -> impl AsyncFn(&JobKey, Damage) {
+    async |key, damage| {
+        let mut item = bad_items::stored(server, key).await.unwrap();
+        match damage {
+            Damage::Part => drop(item.insert("state".to_owned(), bad_items::text("of a later version"))),
+            Damage::Most => item.retain(|attribute, _| ["pk", "open"].contains(&attribute.as_str())),
+        }
+        bad_items::store(server, item).await;
+    }
+}
+
 fn job(name: &str) -> JobName {
     name.parse().unwrap()
 }
@@ -46,14 +61,14 @@ fn job(name: &str) -> JobName {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_ledger_keeps_the_contract_in_memory() {
     let server = Server::in_memory().await;
-    contracts::ledger(Arc::new(ledger_of(&server))).await;
+    contracts::ledger(Arc::new(ledger_of(&server)), damage(&server)).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_ledger_keeps_the_contract_in_a_file() {
     let folder = tempfile::tempdir().unwrap();
     let server = Server::in_file(&folder.path().join("store.db")).await;
-    contracts::ledger(Arc::new(ledger_of(&server))).await;
+    contracts::ledger(Arc::new(ledger_of(&server)), damage(&server)).await;
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::thread::JoinHandle;
 
 use aws_sdk_dynamodb::Client;
-use dynoxide::Database;
+use dynoxide::{Database, ImportOptions};
 use futures::channel::oneshot;
 use mayfly_aws::dynamodb::{create_tables, embedded_client};
 
@@ -26,6 +26,19 @@ impl Server {
 
     pub(crate) async fn in_file(path: &Path) -> Self {
         Self::with_tables(Database::new(path.to_str().unwrap()).unwrap()).await
+    }
+
+    pub(crate) fn without_tables() -> Self {
+        Self::start(Database::memory().unwrap())
+    }
+
+    /// One with these items in its ledger table, written as DynamoDB itself writes items.
+    pub(crate) async fn with_ledger_items(items: impl Iterator<Item = serde_json::Value>) -> Self {
+        let database = Database::memory().unwrap();
+        let server = Self::with_tables(database.clone()).await;
+        let items = items.map(|item| serde_json::from_value(item).unwrap()).collect();
+        database.import_items(LEDGER_TABLE, items, ImportOptions::default()).unwrap();
+        server
     }
 
     async fn with_tables(database: Database) -> Self {

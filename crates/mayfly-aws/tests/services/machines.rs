@@ -9,11 +9,14 @@ use mayfly_core::error::Chain;
 use mayfly_core::ids::{JobKey, ResourceId};
 use mayfly_core::launch::ClientToken;
 use mayfly_core::machine::Market;
-use mayfly_core::ports::{FleetOutcome, MachineBackend};
+use mayfly_core::ports::{FleetOutcome, LiveMachine, MachineBackend};
 use mayfly_standins::contracts::{fleet_order, full_machine_request};
 use mayfly_standins::ec2::{Ec2Error, Ec2Model, Ec2Server, Fault, Operation, SharedEc2};
 
 use crate::server::{Answer, Scripted, connection_to, connection_to_nobody};
+
+/// The stack whose machines the orders of the tests ask for.
+const STACK: &str = "mayfly-autoscaler";
 
 /// How often the SDK sends a call that may be sent again.
 const ATTEMPTS: usize = 3;
@@ -66,7 +69,7 @@ impl World {
 }
 
 fn backend_with(client: aws_sdk_ec2::Client) -> Ec2Backend {
-    Ec2Backend::new(client, connection_to_nobody().dynamodb(), "assignments", "AROAEXAMPLE")
+    Ec2Backend::new(client, connection_to_nobody().dynamodb(), "assignments", "AROAEXAMPLE", STACK)
 }
 
 fn token() -> ClientToken {
@@ -334,5 +337,47 @@ async fn errors_about_one_machine_say_later_or_never() {
         world.fail(Operation::DescribeInstances, &fault, ATTEMPTS);
         let looked = world.backend.is_there(&known).await.unwrap_err();
         assert_eq!(looked.is_transient(), is_transient, "{fault:?}: {looked:?}");
+    }
+}
+
+#[tokio::test]
+async fn machines_of_this_stack_that_live_are_listed_and_their_tags_read_as_far_as_they_can_be() {
+    let world = World::of(Ec2Model::default().with_ending_for(Duration::from_hours(1))).await;
+    let ours = machines(world.launch(4).await);
+    let mut order = fleet_order([9]);
+    order.machine.stack = "another".to_owned();
+    let other = ClientToken::new(&"gitlab.example.com/380/1978".parse().unwrap(), 0, 0);
+    machines(world.backend.launch(&other, &order).await);
+    world.server.ec2().with(|model, now| {
+        model.end(ours[0].as_str(), now);
+        model.tag(ours[1].as_str(), "mayfly:deadline", "soon");
+        model.tag(ours[2].as_str(), "mayfly:launch", "who knows");
+    });
+    let deadline = Some(order.deadline);
+    let mut listed = world.backend.list().await.unwrap();
+    listed.sort_by(|one, other| one.id.cmp(&other.id));
+    let machine = |id: &ResourceId, deadline, launch| LiveMachine { id: id.clone(), deadline, launch };
+    let expected = [
+        machine(&ours[1], None, Some(token())),
+        machine(&ours[2], deadline, None),
+        machine(&ours[3], deadline, Some(token())),
+    ];
+    assert_eq!(listed, expected);
+}
+
+#[tokio::test]
+async fn an_error_when_machines_are_listed_says_later_or_never() {
+    for (fault, is_transient) in [
+        (error(403, "UnauthorizedOperation"), false),
+        (error(503, "RequestLimitExceeded"), true),
+        (Fault::AnswerLost, true),
+        (Fault::Unreadable, true),
+    ] {
+        let world = World::start().await;
+        world.fail(Operation::DescribeInstances, &fault, ATTEMPTS);
+        let error = world.backend.list().await.unwrap_err();
+        assert_eq!(error.is_transient(), is_transient, "{fault:?}: {error:?}");
+        let text = Chain(&error).to_string();
+        assert!(text.starts_with("EC2: describe the machines of stack mayfly-autoscaler failed: "), "{text}");
     }
 }

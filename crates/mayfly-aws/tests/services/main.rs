@@ -3,6 +3,7 @@
 
 mod bus;
 mod lambda;
+mod ledger;
 mod machines;
 mod mappings;
 mod parameters;

@@ -7,7 +7,9 @@ mod backend;
 mod crashes;
 mod intake;
 mod jobs;
+mod look;
 mod mayfly;
+mod reconciler;
 mod settings;
 
 use std::process::ExitCode;
@@ -21,8 +23,16 @@ fn main() -> ExitCode {
     if std::env::args_os().nth(1).is_some_and(|first| first == STANDIN_RUNNER) {
         return mayfly_standins::runner::main_with_args(std::env::args_os().skip(1));
     }
-    let trials = [backend::trials(), jobs::trials(), intake::trials(), crashes::trials(), settings::trials()]
-        .concat_all();
+    let trials = [
+        backend::trials(),
+        jobs::trials(),
+        intake::trials(),
+        crashes::trials(),
+        settings::trials(),
+        reconciler::trials(),
+        look::trials(),
+    ]
+    .concat_all();
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
 }
 

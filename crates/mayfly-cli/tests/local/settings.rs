@@ -50,6 +50,11 @@ async fn wrong_settings() {
     check_refused(scene().await.with_file("[secrets]\napi-tokn = \"x\""), &["there is no secret `api-tokn`"])
         .await;
     check_refused(scene().await.with_file("\n[secrets]\napi-token = \"hush"), &["line 3"]).await;
+    check_refused(
+        scene().await.with_file("[reconcile]\nevery = 1"),
+        &["[reconcile]", "unknown field `every`"],
+    )
+    .await;
     check_refused(scene().await.with_file("[[mappings]]\njob = \"x\"\ntype = \"EC3\""), &["[[mappings]]"])
         .await;
     check_refused(scene().await.with_file("[[mappings]]\njob = \"x\"\ntype = \"EC2\""), &["has only LOCAL"])

@@ -330,6 +330,9 @@ fn a_job_whose_runners_all_leave_is_parked_after_the_third() {
     for _ in 0..5 {
         world.apply(&Op::Pending(Fate::Started));
         world.apply(&Op::RunnerLeaves(RunnerOutcome::NoJob));
+        world.apply(&Op::Pending(Fate::Started));
+        assert!(world.started.len() < 4, "too soon, and then given up");
+        world.apply(&Op::Advance { seconds: 10 });
     }
     assert_eq!(world.started.len(), 3);
     assert_eq!(world.record.unwrap().state, LedgerState::Parked);

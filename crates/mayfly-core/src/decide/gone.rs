@@ -108,7 +108,10 @@ pub fn decide_gone(
     let still_waits = had_runner && gone.rank <= Rank::Pending;
     if news.is_none() && gone.state == LedgerState::Seen && gone.rank == Rank::Pending {
         // Told twice: perhaps whoever heard it first did not live to start the job again.
-        let again = StartAgain { event: gone.as_pending_event(now), not_before: now };
+        let again = StartAgain {
+            event: gone.as_pending_event(),
+            not_before: gone.not_before.unwrap_or(now).max(now),
+        };
         return GoneDecision { unregister, record: None, start_again: Some(again) };
     }
     if !still_waits {
@@ -133,6 +136,7 @@ fn start_again(
     let lost = match gone.claim.as_mut() {
         Some(claim) => {
             claim.begin_again();
+            claim.refusals += u32::from(!was_registered);
             claim.lost_runners += u32::from(is_loss);
             claim.lost_runners
         }
@@ -151,14 +155,15 @@ fn start_again(
         return None;
     }
     gone.enter(LedgerState::Seen, format!("its runner left without taking it: {}", end.outcome), now);
-    let attempts = gone.claim.as_ref().map_or(1, |claim| claim.attempt);
+    let refusals = gone.claim.as_ref().map_or(1, |claim| claim.refusals.max(1));
     let not_before = if is_loss {
         now + policy.lost_runner_retry * i32::try_from(lost).unwrap_or(1)
     } else if was_registered {
         now
     } else {
         // Each try costs a machine.
-        now + capacity_wait(policy, attempts)
+        now + capacity_wait(policy, refusals)
     };
-    Some(StartAgain { event: gone.as_pending_event(now), not_before })
+    gone.not_before = Some(not_before);
+    Some(StartAgain { event: gone.as_pending_event(), not_before })
 }

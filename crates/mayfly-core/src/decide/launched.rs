@@ -3,6 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use crate::ledger::{Ended, LedgerRecord, LedgerState, RunnerRecord};
+use crate::mapping::Target;
 use crate::ports::LaunchOutcome;
 use crate::runner_name::RunnerName;
 
@@ -25,6 +26,11 @@ pub struct LaunchPolicy {
     pub max_runners: u32,
 }
 
+impl LaunchPolicy {
+    /// How many runners are started for a job that leave without taking it, before it is given up.
+    pub(crate) const MAX_RUNNERS: u32 = 3;
+}
+
 impl Default for LaunchPolicy {
     fn default() -> Self {
         Self {
@@ -33,7 +39,7 @@ impl Default for LaunchPolicy {
             busy_retry: SignedDuration::from_secs(2),
             capacity_retry: SignedDuration::from_secs(15),
             lost_runner_retry: SignedDuration::from_secs(2),
-            max_runners: 3,
+            max_runners: Self::MAX_RUNNERS,
         }
     }
 }
@@ -104,6 +110,7 @@ pub fn decide_after_launch(
         LaunchOutcome::Started { resource } => {
             let name = RunnerName { target: claim.request.target.target_type(), resource: resource.clone() };
             let reason = format!("runner {name} was started");
+            claim.refusals = 0;
             record.runner = Some(match record.runner.take().filter(|noted| noted.name == name) {
                 Some(noted) => RunnerRecord { registered: claim.registered, ..noted },
                 None => RunnerRecord::new(name, claim.registered, now),
@@ -120,19 +127,25 @@ pub fn decide_after_launch(
                 record.enter(record.state, format!("refused, next step: {reason}"), now);
                 AfterLaunch::NextStep
             } else {
-                let until = now + capacity_wait(policy, claim.attempt + 1);
+                claim.refusals += 1;
+                let until = now + capacity_wait(policy, claim.refusals);
+                let is_woken = claim.request.target == Target::Local;
                 wait_for_another_try(&mut record, is_open, format!("refused, waits: {reason}"), now);
+                record.not_before = Some(until).filter(|_| !is_woken);
                 AfterLaunch::Wait { until, reason: reason.clone() }
             }
         }
         LaunchOutcome::Unusable { reason } => {
-            let until = now + capacity_wait(policy, claim.attempt + 1);
+            claim.refusals += 1;
+            let until = now + capacity_wait(policy, claim.refusals);
             wait_for_another_try(&mut record, is_open, format!("of no use, waits: {reason}"), now);
+            record.not_before = Some(until);
             AfterLaunch::Wait { until, reason: reason.clone() }
         }
         LaunchOutcome::Busy { reason } => {
             wait_for_another_try(&mut record, is_open, format!("not now, waits: {reason}"), now);
             let until = now + longer_with_time(policy.busy_retry, waited);
+            record.not_before = Some(until);
             AfterLaunch::Wait { until, reason: reason.clone() }
         }
         LaunchOutcome::Unknown { reason } => {

@@ -132,6 +132,7 @@ mod tests {
             holder: Holder("test".to_owned()),
             lease_until: NOW + LaunchPolicy::default().lease,
             attempt: 0,
+            refusals: 0,
             lost_runners: 0,
             step: 0,
             request: LaunchRequest {

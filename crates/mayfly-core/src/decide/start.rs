@@ -146,7 +146,11 @@ pub fn refuse_early(record: Option<&LedgerRecord>, now: Timestamp) -> Option<Sta
         Rank::Created | Rank::Pending => {}
     }
     match record.state {
-        LedgerState::Seen | LedgerState::Ignored => None,
+        LedgerState::Seen => record.not_before.filter(|not_before| *not_before > now).map(|until| {
+            let reason = "another try makes no sense before".to_owned();
+            StartAction::Wait { until, reason, for_capacity: false }
+        }),
+        LedgerState::Ignored => None,
         LedgerState::Claimed => {
             let lease_until = record.claim.as_ref()?.lease_until;
             (lease_until > now).then(|| StartAction::Wait {
@@ -291,6 +295,7 @@ impl NoMachine {
             Self::GitlabAway => {
                 let reason = "GitLab does not answer, and a machine is of no use without it".to_owned();
                 let until = input.now + unknown_wait(input.policy, record.waited(input.now));
+                record.not_before = Some(until);
                 record.enter(LedgerState::Seen, reason.clone(), input.now);
                 let action = StartAction::Wait { until, reason, for_capacity: false };
                 StartDecision { record: Some(record), action }
@@ -300,13 +305,17 @@ impl NoMachine {
 }
 
 fn claim(mut record: LedgerRecord, request: LaunchRequest, input: &StartInput<'_>) -> StartDecision {
-    let (attempt, lost_runners) =
-        record.claim.as_ref().map_or((0, 0), |claim| (claim.attempt, claim.lost_runners));
+    let (attempt, lost_runners, refusals) = match &record.claim {
+        Some(claim) => (claim.attempt, claim.lost_runners, claim.refusals),
+        None => (0, 0, 0),
+    };
+    record.not_before = None;
     record.claim = Some(Claim {
         holder: input.holder.clone(),
         lease_until: input.now + input.policy.lease,
         attempt,
         lost_runners,
+        refusals,
         step: 0,
         request,
         registered: None,

@@ -102,7 +102,11 @@ async fn what_is_throttled_waits_in_the_queue_and_not_in_a_loop() {
     let message = world.aws.messages().remove(0);
     assert_eq!(message.queue, QUEUE);
     assert!((10..=20).contains(&message.delay_seconds), "{message:?}");
-    assert!(world.batch(&[message.body.to_string()]).await.is_empty());
+    let body = message.body.to_string();
+    assert!(world.batch(std::slice::from_ref(&body)).await.is_empty());
+    assert_eq!((world.aws.invocations().len(), world.aws.messages().len()), (0, 2), "it is not due yet");
+    world.make_due(job).await;
+    assert!(world.batch(&[body]).await.is_empty());
     assert_eq!((world.aws.invocations().len(), world.record(job).await.state), (1, LedgerState::Launched));
 }
 

@@ -9,7 +9,7 @@ use mayfly_core::clock::{Clock, SystemClock};
 use mayfly_core::event::{EventRunner, JobEvent};
 use mayfly_core::ids::{GitlabHost, JobId, JobKey, ProjectId};
 use mayfly_core::ledger::LedgerRecord;
-use mayfly_core::ports::Ledger;
+use mayfly_core::ports::{Ledger, Written};
 use mayfly_core::status::JobStatus;
 use mayfly_standins::aws::StandinAws;
 use mayfly_standins::gitlab::{JobSpec, StandinGitlab};
@@ -69,7 +69,8 @@ impl World {
             .env("MAYFLY_MAPPING_TABLE", "mappings")
             .env("MAYFLY_PARAMETER_PATH", "/mayfly")
             .env("MAYFLY_REGISTRATION", "per-job")
-            .env("MAYFLY_STACK", "mayfly-autoscaler");
+            .env("MAYFLY_STACK", "mayfly-autoscaler")
+            .env("MAYFLY_STACK_ID", "arn:aws:cloudformation:eu-central-1:123456789012:stack/mayfly-autoscaler/0a1b");
         for (name, value) in variables {
             function = function.env(name, value);
         }
@@ -145,6 +146,13 @@ impl World {
     pub(crate) async fn record(&self, job: JobId) -> LedgerRecord {
         let ledger = DynamoLedger::new(self.dynamodb.clone(), "ledger");
         ledger.get(&self.key(job), SystemClock.now()).await.unwrap().expect("the ledger knows the job")
+    }
+
+    /// The time that a job waits for has come.
+    pub(crate) async fn make_due(&self, job: JobId) {
+        let ledger = DynamoLedger::new(self.dynamodb.clone(), "ledger");
+        let record = LedgerRecord { not_before: None, ..self.record(job).await };
+        assert_eq!(ledger.put(&record, SystemClock.now()).await.unwrap(), Written::Yes);
     }
 
     /// How often tables were asked since the counting began.

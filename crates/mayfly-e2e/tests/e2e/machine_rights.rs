@@ -76,7 +76,7 @@ async fn key_of(installation: &Installation, instance: &str) -> AttributeValue {
 }
 
 /// The code of a refusal.
-fn refusal<T, E: ProvideErrorMetadata>(answer: Result<T, E>) -> Option<String> {
+pub(crate) fn refusal<T, E: ProvideErrorMetadata>(answer: Result<T, E>) -> Option<String> {
     answer.err()?.code().map(str::to_owned)
 }
 

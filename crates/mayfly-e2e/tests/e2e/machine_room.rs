@@ -158,6 +158,11 @@ impl Emulator {
         serde_json::from_value(self.ask(Method::GET, "written", &Value::Null).await).unwrap()
     }
 
+    /// It is time for this schedule.
+    pub(crate) async fn fire(&self, schedule: &str) {
+        self.ask(Method::POST, &format!("schedules/{schedule}/firing"), &Value::Null).await;
+    }
+
     /// Credentials of a role, whoever it trusts.
     pub(crate) async fn credentials_of(&self, role: &str) -> Credentials {
         let answer = self.ask(Method::GET, &format!("roles/{role}/credentials"), &Value::Null).await;

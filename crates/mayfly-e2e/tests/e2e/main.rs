@@ -8,6 +8,7 @@ mod machine_room;
 mod machine_rights;
 mod machines;
 mod processes;
+mod reconciler;
 mod secrets;
 
 use std::process::ExitCode;
@@ -25,6 +26,7 @@ fn main() -> ExitCode {
     let installation = Arc::new(runtime.block_on(Installation::find()));
     let trials = jobs::trials(&installation).into_iter().chain(faults::trials(&installation));
     let trials = trials.chain(machines::trials(&installation)).chain(machine_rights::trials(&installation));
+    let trials = trials.chain(reconciler::trials(&installation));
     // Last, when there is much to look at.
     let trials = trials.chain(secrets::trials(&installation));
     let trials = trials.map(|(name, test)| {

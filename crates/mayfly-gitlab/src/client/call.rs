@@ -14,6 +14,12 @@ use super::failure::{Failure, message_of, retry_of};
 
 const API_TOKEN_HEADER: &str = "PRIVATE-TOKEN";
 
+/// The scope that questions need.
+pub(super) const READ_SCOPE: &str = "read_api";
+
+/// The scope for jobs and webhooks to be changed: GitLab has no narrower one.
+pub(super) const WRITE_SCOPE: &str = "api";
+
 /// A longer wait than this is the caller's business, who may have better things to do.
 const LONGEST_WAIT_INSIDE: Duration = Duration::from_secs(2);
 
@@ -66,6 +72,10 @@ impl<'a> Call<'a> {
 
     pub(super) fn post(operation: impl Into<String>, path: String, authority: Authority<'a>) -> Self {
         Self::new(operation, Method::POST, path, authority)
+    }
+
+    pub(super) fn put(operation: impl Into<String>, path: String, authority: Authority<'a>) -> Self {
+        Self::new(operation, Method::PUT, path, authority)
     }
 
     pub(super) fn delete(operation: impl Into<String>, path: String, authority: Authority<'a>) -> Self {
@@ -152,7 +162,8 @@ impl GitlabClient {
         Err(self.refusal(call, &answer))
     }
 
-    fn refusal(&self, call: &Call<'_>, answer: &Answer) -> PortError {
+    /// An answer as the error it is, with GitLab's own words and a hint.
+    pub(super) fn refusal(&self, call: &Call<'_>, answer: &Answer) -> PortError {
         let mut secrets = call.secrets.clone();
         secrets.extend(self.api_token.as_ref().map(|token| &token.secret));
         if let Authority::InBody { token, .. } = call.authority {

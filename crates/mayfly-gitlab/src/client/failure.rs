@@ -35,6 +35,10 @@ pub(super) enum Failure {
     Undecodable { status: StatusCode, bytes: usize },
     #[error("GitLab answered {status} with more than {limit} bytes")]
     TooLong { status: StatusCode, limit: usize },
+    #[error("the list has more than {limit} pages")]
+    TooManyPages { limit: usize },
+    #[error("the job is `{status}` still")]
+    NotOver { status: String },
 }
 
 impl Failure {

@@ -7,10 +7,7 @@ use serde::{Deserialize, Serialize};
 use url::Url;
 
 use super::GitlabClient;
-use super::call::{Authority, Call};
-
-/// Reading webhooks, too, is for maintainers: GitLab has no narrower scope for writing them.
-const WRITE_SCOPE: &str = "api";
+use super::call::{Authority, Call, READ_SCOPE, WRITE_SCOPE};
 
 /// A webhook of a project.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -57,8 +54,7 @@ impl GitlabClient {
     /// All webhooks of a project. Scope `read_api`, and the role of a maintainer.
     pub async fn list_hooks(&self, project: ProjectId) -> Result<Vec<Hook>, PortError> {
         let operation = format!("GitLab: list the webhooks of project {project}");
-        self.all_pages(Call::get(operation, format!("/projects/{project}/hooks"), super::jobs::READ_SCOPE))
-            .await
+        self.all_pages(Call::get(operation, format!("/projects/{project}/hooks"), READ_SCOPE)).await
     }
 
     /// Makes a webhook for a project's job events. Never repeated inside. Scope `api`, and the role of a maintainer.

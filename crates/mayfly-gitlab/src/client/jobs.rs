@@ -1,37 +1,18 @@
 //! Questions about jobs.
 
-use mayfly_core::error::PortError;
-use mayfly_core::ids::{JobId, JobName, PipelineId, ProjectId};
-use mayfly_core::ports::{GitRef, JobView};
+use mayfly_core::error::{PortError, Retry};
+use mayfly_core::event::EventRunner;
+use mayfly_core::ids::{JobId, JobName, PipelineId, ProjectId, RunnerId};
+use mayfly_core::ports::{GitRef, JobView, LiveJob};
 use mayfly_core::status::JobStatus;
-use mayfly_core::tags::TagSet;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::StatusCode;
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
 
 use super::GitlabClient;
-use super::call::Call;
-
-pub(super) const READ_SCOPE: &str = "read_api";
-
-/// A hundred jobs a page: so many pages are ten thousand jobs, and more likely a mistake than a queue.
-const MOST_PAGES: usize = 100;
-
-/// A job that waits for a runner, as the list of a project's jobs tells it.
-#[derive(Debug, Clone, PartialEq)]
-pub struct PendingJob {
-    /// The job.
-    pub id: JobId,
-    /// Its name.
-    pub name: JobName,
-    /// Its tags.
-    pub tags: TagSet,
-    /// Its pipeline.
-    pub pipeline: Option<PipelineId>,
-    /// How long it has waited, in seconds, as GitLab counts.
-    pub queued_seconds: Option<f64>,
-}
+use super::call::{Call, READ_SCOPE};
+use super::failure::Failure;
+use super::pages::{MOST_PAGES, Row};
 
 #[derive(Deserialize)]
 struct JobAnswer {
@@ -42,6 +23,7 @@ struct JobAnswer {
     ref_name: Option<String>,
     #[serde(default)]
     tag: bool,
+    runner: Option<RunnerOfJob>,
 }
 
 #[derive(Deserialize)]
@@ -50,20 +32,32 @@ struct RefAnswer {
 }
 
 #[derive(Deserialize)]
-struct PendingJobAnswer {
+struct LiveJobRow {
     id: u64,
     name: String,
+    status: String,
     #[serde(default)]
     tag_list: Vec<String>,
-    #[serde(default)]
-    pipeline: Option<PipelineAnswer>,
-    #[serde(default)]
+    pipeline: Option<PipelineOfJob>,
     queued_duration: Option<f64>,
+    runner: Option<RunnerOfJob>,
 }
 
 #[derive(Deserialize)]
-struct PipelineAnswer {
+struct PipelineOfJob {
     id: u64,
+}
+
+#[derive(Deserialize)]
+struct RunnerOfJob {
+    id: u64,
+    description: Option<String>,
+}
+
+impl From<RunnerOfJob> for EventRunner {
+    fn from(runner: RunnerOfJob) -> Self {
+        Self { id: RunnerId(runner.id), description: runner.description }
+    }
 }
 
 impl GitlabClient {
@@ -82,6 +76,7 @@ impl GitlabClient {
             status_word: job.status,
             tags: job.tag_list.into_iter().collect(),
             git_ref: job.ref_name.map(|name| GitRef { name, is_tag: job.tag }),
+            runner: job.runner.map(EventRunner::from),
         }))
     }
 
@@ -108,49 +103,54 @@ impl GitlabClient {
         Ok(answer.decode::<RefAnswer>(&call.operation)?.protected)
     }
 
-    /// All jobs of a project that wait for a runner, the oldest first. Scope `read_api`.
+    /// All jobs of a project that wait or run, the newest first; `None` if there is no such project, or none that the token
+    /// may see. Scope `read_api`.
     ///
-    /// A job that cannot be read is left out with a warning: it must not hide the others.
-    pub async fn pending_jobs(&self, project: ProjectId) -> Result<Vec<PendingJob>, PortError> {
-        let operation = format!("GitLab: list the pending jobs of project {project}");
-        let call = Call::get(operation, format!("/projects/{project}/jobs"), READ_SCOPE)
-            .query("scope[]", "pending")
-            .query("order_by", "id")
-            .query("sort", "asc")
-            .query("pagination", "keyset");
-        let rows: Vec<serde_json::Value> = self.all_pages(call).await?;
-        let jobs: Vec<_> = rows.into_iter().map(read_pending_job).collect();
-        let unreadable = jobs.iter().filter(|job| job.is_none()).count();
-        if unreadable > 0 {
-            tracing::warn!(%project, unreadable, "some pending jobs cannot be read");
+    /// A job that cannot be read is left out with a warning: it must not hide the others. A list that is too long is an
+    /// error, because a job that is not in the answer counts as over.
+    pub async fn live_jobs(&self, project: ProjectId) -> Result<Option<Vec<LiveJob>>, PortError> {
+        // GitLab gives jobs by keyset only in this order; it answers 405 to the other one (`Ci::Build.supported_keyset_orderings`).
+        let call = Call::get(
+            format!("GitLab: list the live jobs of project {project}"),
+            format!("/projects/{project}/jobs"),
+            READ_SCOPE,
+        )
+        .query("scope[]", "pending")
+        .query("scope[]", "running")
+        .query("scope[]", "canceling")
+        .query("order_by", "id")
+        .query("sort", "desc")
+        .query("pagination", "keyset")
+        .accept(&[StatusCode::NOT_FOUND]);
+        let operation = call.operation.clone();
+        let Some(list) = self.pages::<Row<LiveJobRow>>(call).await? else { return Ok(None) };
+        if list.is_cut_off {
+            return Err(Failure::TooManyPages { limit: MOST_PAGES }.of(&operation, Retry::Never));
         }
-        Ok(jobs.into_iter().flatten().collect())
-    }
-
-    /// Asks for all pages of a list.
-    pub(super) async fn all_pages<T: DeserializeOwned>(&self, call: Call<'_>) -> Result<Vec<T>, PortError> {
-        let mut call = call.query("per_page", "100");
-        let mut items = Vec::new();
-        for _ in 0..MOST_PAGES {
-            let answer = self.send(&call).await?;
-            items.extend(answer.decode::<Vec<T>>(&call.operation)?);
-            match answer.next_page(&call.query) {
-                Some(query) => call.query = query,
-                None => return Ok(items),
-            }
+        let listed = list.items.len();
+        let jobs: Vec<LiveJob> = list.items.into_iter().filter_map(read_live_job).collect();
+        if jobs.len() < listed {
+            tracing::warn!(%project, left_out = listed - jobs.len(), "some rows are no live jobs that can be read");
         }
-        tracing::warn!(operation = call.operation, items = items.len(), "the list is cut off");
-        Ok(items)
+        Ok(Some(jobs))
     }
 }
 
-fn read_pending_job(row: serde_json::Value) -> Option<PendingJob> {
-    let job: PendingJobAnswer = serde_json::from_value(row).ok()?;
-    Some(PendingJob {
+fn read_live_job(row: Row<LiveJobRow>) -> Option<LiveJob> {
+    let job = row.readable()?;
+    let status = match job.status.as_str() {
+        "pending" => JobStatus::Pending,
+        // Its runner is still busy with it.
+        "running" | "canceling" => JobStatus::Running,
+        _ => return None,
+    };
+    Some(LiveJob {
         id: JobId(job.id),
         name: JobName::new(job.name).ok()?,
+        status,
         tags: job.tag_list.into_iter().collect(),
         pipeline: job.pipeline.map(|pipeline| PipelineId(pipeline.id)),
         queued_seconds: job.queued_duration,
+        runner: job.runner.map(EventRunner::from),
     })
 }

@@ -2,8 +2,8 @@
 
 use async_trait::async_trait;
 use mayfly_core::error::PortError;
-use mayfly_core::ids::{JobId, ProjectId, RunnerId};
-use mayfly_core::ports::{GitRef, Gitlab, JobView, NewRunner, RegisteredRunner};
+use mayfly_core::ids::{Installation, JobId, ProjectId, RunnerId};
+use mayfly_core::ports::{GitRef, Gitlab, JobView, LiveJob, NewRunner, OurRunner, RegisteredRunner};
 use secrecy::SecretString;
 
 use super::GitlabClient;
@@ -32,5 +32,28 @@ impl Gitlab for GitlabClient {
 
     async fn delete_runner(&self, id: RunnerId) -> Result<(), PortError> {
         Self::delete_runner(self, id).await
+    }
+    async fn live_jobs(&self, project: ProjectId) -> Result<Option<Vec<LiveJob>>, PortError> {
+        Self::live_jobs(self, project).await
+    }
+
+    async fn our_runners(&self) -> Result<Vec<OurRunner>, PortError> {
+        Self::our_runners(self).await
+    }
+
+    async fn installation_of(&self, id: RunnerId) -> Result<Option<Installation>, PortError> {
+        Self::installation_of(self, id).await
+    }
+
+    async fn pause_runner(&self, id: RunnerId) -> Result<(), PortError> {
+        Self::pause_runner(self, id).await
+    }
+
+    async fn cancel_job(&self, project: ProjectId, job: JobId) -> Result<(), PortError> {
+        Self::cancel_job(self, project, job).await
+    }
+
+    async fn retry_job(&self, project: ProjectId, job: JobId) -> Result<Option<JobId>, PortError> {
+        Self::retry_job(self, project, job).await
     }
 }

@@ -1,14 +1,18 @@
 //! The client against a scripted server: what it sends, and what it makes of the answers.
 
 use mayfly_core::error::{Chain, Retry};
+use mayfly_core::event::EventRunner;
 use mayfly_core::ids::{JobId, PipelineId, ProjectId, RunnerId};
-use mayfly_core::ports::{GitRef, Gitlab, NewRunner};
+use mayfly_core::ports::{GitRef, Gitlab, LiveJob, NewRunner, OurRunner};
 use mayfly_core::status::JobStatus;
 use mayfly_core::tags::TagSet;
 use serde_json::{Value, json};
 
 use super::scripted_server::{Reply, ScriptedServer};
 use super::*;
+
+mod job_actions;
+mod lists;
 
 const API_TOKEN: &str = "glpat-the-api-token";
 const RUNNER_TOKEN: &str = "glrt-the-runner-token";
@@ -32,6 +36,7 @@ async fn scripted(replies: impl IntoIterator<Item = Reply>) -> (ScriptedServer, 
 
 fn new_runner(tags: &[&str]) -> NewRunner {
     NewRunner {
+        installation: "test".parse().unwrap(),
         name: "mayfly-ec2-i-0abc".parse().unwrap(),
         project: PROJECT,
         tags: tags.iter().copied().collect(),
@@ -72,6 +77,26 @@ mod requests {
         let (_server, client) = scripted([Reply::json(200, &json!({"id": 7, "status": "manual"}))]).await;
         let view = client.job(PROJECT, JobId(7)).await.unwrap().unwrap();
         assert_eq!((view.status, view.status_word.as_str(), view.tags.is_empty()), (None, "manual", true));
+    }
+
+    #[tokio::test]
+    async fn a_job_names_the_runner_that_has_it() {
+        for (runner, expected) in [
+            (json!(null), None),
+            (
+                json!({"id": 32, "description": "mayfly-ec2-i-0abc", "paused": false}),
+                Some("mayfly-ec2-i-0abc"),
+            ),
+            (json!({"id": 32, "description": ""}), Some("")),
+            (json!({"id": 32, "description": null}), None),
+            (json!({"id": 32}), None),
+        ] {
+            let job = json!({"status": "running", "runner": runner});
+            let (_server, client) = scripted([Reply::json(200, &job)]).await;
+            let told = client.job(PROJECT, JobId(7)).await.unwrap().unwrap().runner;
+            assert_eq!(told.as_ref().map(|runner| runner.id), runner["id"].as_u64().map(RunnerId), "{job}");
+            assert_eq!(told.and_then(|runner| runner.description).as_deref(), expected, "{job}");
+        }
     }
 
     #[tokio::test]
@@ -144,6 +169,7 @@ mod requests {
                 "tag_list": ["docker", "linux"],
                 "run_untagged": false,
                 "locked": true,
+                "maintenance_note": "Made by Mayfly, installation test",
                 "maximum_timeout": 3600,
             })
         );
@@ -174,6 +200,7 @@ mod requests {
                 "tag_list": ["x"],
                 "run_untagged": false,
                 "locked": true,
+                "maintenance_note": "Made by Mayfly, installation test",
                 "maximum_timeout": 3600,
             })
         );
@@ -204,14 +231,34 @@ mod requests {
     }
 
     #[tokio::test]
-    async fn a_runner_that_may_not_be_deleted_is_an_error() {
-        let (_server, client) = scripted([Reply::json(403, &json!({"message": "403 Forbidden"}))]).await;
-        let error = client.delete_runner(RunnerId(9)).await.unwrap_err();
-        assert_eq!(
-            chain(&error),
-            "GitLab: delete runner 9 failed: GitLab answered 403 Forbidden: 403 Forbidden (the API token may not do \
-             this; the call needs the scope manage_runner and the role for it)"
-        );
+    async fn a_runner_is_paused_also_if_it_is_gone() {
+        for status in [200, 404] {
+            let (server, client) = scripted([Reply::json(status, &json!({"id": 9, "paused": true}))]).await;
+            client.pause_runner(RunnerId(9)).await.unwrap();
+            let seen = server.seen().remove(0);
+            assert_eq!(seen.line, "PUT /api/v4/runners/9");
+            assert_eq!(seen.header("private-token"), Some(API_TOKEN));
+            assert_eq!(seen.body, json!({"paused": true}));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_runner_that_may_not_be_changed_is_an_error() {
+        let refusal = Reply::json(403, &json!({"message": "403 Forbidden"}));
+        let (_server, client) = scripted(vec![refusal; 2]).await;
+        for (error, operation) in [
+            (client.delete_runner(RunnerId(9)).await.unwrap_err(), "delete"),
+            (client.pause_runner(RunnerId(9)).await.unwrap_err(), "pause"),
+        ] {
+            assert_eq!(error.retry, Retry::Never);
+            assert_eq!(
+                chain(&error),
+                format!(
+                    "GitLab: {operation} runner 9 failed: GitLab answered 403 Forbidden: 403 Forbidden (the API token \
+                     may not do this; the call needs the scope manage_runner and the role for it)"
+                )
+            );
+        }
     }
 
     #[tokio::test]
@@ -261,6 +308,11 @@ mod requests {
             Reply::json(201, &created),
             Reply::json(201, &created),
             Reply::empty(204),
+            Reply::json(200, &json!([])),
+            Reply::json(200, &json!([])),
+            Reply::json(200, &json!({})),
+            Reply::json(201, &json!({"status": "canceled"})),
+            Reply::json(201, &json!({"id": 8})),
         ];
         let (server, client) = scripted(replies).await;
         let port: &dyn Gitlab = &client;
@@ -268,102 +320,27 @@ mod requests {
         port.create_runner(&new_runner(&[])).await.unwrap();
         port.register_runner(&REGISTRATION_TOKEN.into(), &new_runner(&[])).await.unwrap();
         port.delete_runner(RunnerId(1)).await.unwrap();
+        port.live_jobs(PROJECT).await.unwrap();
+        port.our_runners().await.unwrap();
+        port.pause_runner(RunnerId(1)).await.unwrap();
+        port.cancel_job(PROJECT, JobId(7)).await.unwrap();
+        port.retry_job(PROJECT, JobId(7)).await.unwrap();
+        let paths: Vec<String> =
+            server.lines().iter().map(|line| line.split('?').next().unwrap_or_default().to_owned()).collect();
         assert_eq!(
-            server.lines(),
+            paths,
             [
                 "GET /api/v4/projects/380/jobs/7",
                 "POST /api/v4/user/runners",
                 "POST /api/v4/runners",
                 "DELETE /api/v4/runners/1",
+                "GET /api/v4/projects/380/jobs",
+                "GET /api/v4/runners",
+                "PUT /api/v4/runners/1",
+                "POST /api/v4/projects/380/jobs/7/cancel",
+                "POST /api/v4/projects/380/jobs/7/retry",
             ]
         );
-    }
-}
-
-mod pages {
-    use super::*;
-
-    fn row(id: u64) -> Value {
-        json!({"id": id, "name": format!("job {id}"), "status": "pending", "tag_list": ["t"], "queued_duration": 0.5,
-            "pipeline": {"id": 6}})
-    }
-
-    #[tokio::test]
-    async fn the_query_of_the_next_link_is_followed_but_not_its_address() {
-        let next =
-            "<https://elsewhere.example/api/v4/projects/380/jobs?cursor=a%2Bb&per_page=100>; rel=\"next\"";
-        let (server, client) = scripted([
-            Reply::json(200, &json!([row(1), row(2)]))
-                .with("link", "<https://elsewhere.example/?page=1>; rel=\"first\"")
-                .with("link", next),
-            Reply::json(200, &json!([row(3)])).with("link", "<https://x/?page=1>; rel=\"first\""),
-        ])
-        .await;
-        let jobs = client.pending_jobs(PROJECT).await.unwrap();
-        assert_eq!(jobs.iter().map(|job| job.id.0).collect::<Vec<_>>(), [1, 2, 3]);
-        assert_eq!(
-            (jobs[0].name.as_str(), jobs[0].tags.len(), jobs[0].pipeline, jobs[0].queued_seconds),
-            ("job 1", 1, Some(PipelineId(6)), Some(0.5))
-        );
-        assert_eq!(
-            server.lines(),
-            [
-                "GET /api/v4/projects/380/jobs?scope%5B%5D=pending&order_by=id&sort=asc&pagination=keyset&per_page=100",
-                "GET /api/v4/projects/380/jobs?cursor=a%2Bb&per_page=100",
-            ]
-        );
-    }
-
-    #[tokio::test]
-    async fn the_number_of_the_next_page_is_followed_where_there_is_no_link() {
-        let hook = |id: u64| json!({"id": id, "url": "https://x.example/", "job_events": id == 2});
-        let (server, client) = scripted([
-            Reply::json(200, &json!([hook(1)])).with("x-next-page", "2"),
-            Reply::json(200, &json!([hook(2)])).with("x-next-page", "3"),
-            Reply::json(200, &json!([])).with("x-next-page", ""),
-        ])
-        .await;
-        let hooks = client.list_hooks(PROJECT).await.unwrap();
-        assert_eq!(
-            hooks.iter().map(|hook| (hook.id, hook.job_events)).collect::<Vec<_>>(),
-            [(1, false), (2, true)]
-        );
-        assert_eq!(
-            server.lines(),
-            [
-                "GET /api/v4/projects/380/hooks?per_page=100",
-                "GET /api/v4/projects/380/hooks?per_page=100&page=2",
-                "GET /api/v4/projects/380/hooks?per_page=100&page=3",
-            ]
-        );
-    }
-
-    #[tokio::test]
-    async fn a_job_that_cannot_be_read_does_not_hide_the_others() {
-        let broken = json!({"id": "x", "name": 5});
-        let nameless = json!({"id": 2, "name": ""});
-        let (_server, client) =
-            scripted([Reply::json(200, &json!([broken, row(1), nameless, row(3)]))]).await;
-        let jobs = client.pending_jobs(PROJECT).await.unwrap();
-        assert_eq!(jobs.iter().map(|job| job.id.0).collect::<Vec<_>>(), [1, 3]);
-    }
-
-    #[tokio::test]
-    async fn a_list_without_an_end_is_cut_off() {
-        let page = Reply::json(200, &json!([row(1)])).with("link", "<https://x/?cursor=same>; rel=\"next\"");
-        let (server, client) = scripted(vec![page; 200]).await;
-        assert_eq!(client.pending_jobs(PROJECT).await.unwrap().len(), 100);
-        assert_eq!(server.lines().len(), 100);
-    }
-
-    #[tokio::test]
-    async fn a_failure_on_a_later_page_fails_the_list() {
-        let (_server, client) = scripted([
-            Reply::json(200, &json!([row(1)])).with("x-next-page", "2"),
-            Reply::json(401, &json!({"message": "401 Unauthorized"})),
-        ])
-        .await;
-        assert_eq!(client.pending_jobs(PROJECT).await.unwrap_err().retry, Retry::Never);
     }
 }
 
@@ -375,7 +352,7 @@ mod failures {
     }
 
     #[tokio::test]
-    async fn questions_and_removals_are_repeated_twice_at_most() {
+    async fn questions_and_what_may_be_done_twice_are_repeated_twice_at_most() {
         let (server, client) = scripted([Reply::empty(500), Reply::empty(502), job()]).await;
         assert!(client.job(PROJECT, JobId(7)).await.unwrap().is_some());
         assert_eq!(server.lines().len(), 3);
@@ -388,6 +365,15 @@ mod failures {
         client.delete_runner(RunnerId(9)).await.unwrap();
         assert_eq!(server.lines().len(), 2);
 
+        let (server, client) = scripted([Reply::empty(500), Reply::json(200, &json!({}))]).await;
+        client.pause_runner(RunnerId(9)).await.unwrap();
+        assert_eq!(server.lines().len(), 2);
+
+        let canceled = Reply::json(201, &json!({"status": "canceled"}));
+        let (server, client) = scripted([Reply::empty(502), canceled]).await;
+        client.cancel_job(PROJECT, JobId(7)).await.unwrap();
+        assert_eq!(server.lines().len(), 2);
+
         let (server, client) = scripted([Reply::empty(500), Reply::empty(403)]).await;
         assert!(!client.verify(&runner_token(), "s_0").await.unwrap());
         assert_eq!(server.lines().len(), 2);
@@ -397,11 +383,12 @@ mod failures {
     async fn what_creates_something_is_never_repeated() {
         let created = json!({"id": 1, "token": "t"});
         let hook = NewHook { url: "https://x.example/".parse().unwrap(), token: None, signing_token: None };
-        for call in 0..3 {
+        for call in 0..4 {
             let (server, client) = scripted([Reply::empty(500), Reply::json(201, &created)]).await;
             let error = match call {
                 0 => client.create_runner(&new_runner(&[])).await.unwrap_err(),
-                1 => client.register_runner(&REGISTRATION_TOKEN.into(), &new_runner(&[])).await.unwrap_err(),
+                1 => client.retry_job(PROJECT, JobId(7)).await.unwrap_err(),
+                2 => client.register_runner(&REGISTRATION_TOKEN.into(), &new_runner(&[])).await.unwrap_err(),
                 _ => client.create_hook(PROJECT, &hook).await.unwrap_err(),
             };
             assert_eq!(error.retry, Retry::Later(None));

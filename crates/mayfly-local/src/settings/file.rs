@@ -10,14 +10,16 @@ use mayfly_core::mapping::{Mapping, MappingKey, NamePattern, RunnerSettings, Tar
 use mayfly_core::tags::TagSet;
 use serde::Deserialize;
 
+use super::reconcile::ReconcileTable;
 use super::secret::warn_if_readable_by_others;
 use super::{LocalFlags, check_max_life};
 
-/// What the file may hold: every flag by its name, `[secrets]`, and `[[mappings]]`.
+/// What the file may hold: every flag by its name, `[secrets]`, `[reconcile]`, and `[[mappings]]`.
 #[derive(Debug, Default)]
 pub(super) struct SettingsFile {
     pub(super) flags: LocalFlags,
     pub(super) secrets: SecretsTable,
+    pub(super) reconcile: ReconcileTable,
     mappings: Option<Vec<MappingTable>>,
 }
 
@@ -58,6 +60,7 @@ impl SettingsFile {
     fn parse(text: &str, folder: &Path) -> anyhow::Result<Self> {
         let mut table: toml::Table = toml::from_str(text).map_err(|error| without_source(&error, text))?;
         let secrets = table.remove("secrets");
+        let reconcile = table.remove("reconcile");
         let mappings = table.remove("mappings");
         let mut flags: LocalFlags = toml::Value::Table(table).try_into()?;
         for path in [&mut flags.data_dir, &mut flags.gitlab_ca_file].into_iter().flatten() {
@@ -72,6 +75,11 @@ impl SettingsFile {
             secrets: secrets
                 .map(|secrets| SecretsTable::parse(secrets, folder))
                 .transpose()?
+                .unwrap_or_default(),
+            reconcile: reconcile
+                .map(toml::Value::try_into)
+                .transpose()
+                .context("[reconcile]")?
                 .unwrap_or_default(),
             mappings: mappings.map(toml::Value::try_into).transpose().context("[[mappings]]")?,
         })

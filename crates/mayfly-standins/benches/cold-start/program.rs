@@ -54,7 +54,8 @@ impl Program {
             .env("MAYFLY_MAPPING_TABLE", "mappings")
             .env("MAYFLY_PARAMETER_PATH", "/mayfly")
             .env("MAYFLY_REGISTRATION", "per-job")
-            .env("MAYFLY_STACK", "mayfly-autoscaler");
+            .env("MAYFLY_STACK", "mayfly-autoscaler")
+            .env("MAYFLY_STACK_ID", "arn:aws:cloudformation:eu-central-1:123456789012:stack/mayfly-autoscaler/0a1b");
         Self { kind: Kind::Dispatcher, path: path.to_owned(), function }
     }
 

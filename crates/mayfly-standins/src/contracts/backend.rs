@@ -23,6 +23,9 @@ pub async fn backend(backend: &dyn Backend, target: &Target, gitlab_url: &Url) {
     assert_eq!(backend.room().await.expect("room has an answer"), 2);
     let orders = [1, 2, 3].map(|job| order(job, target, gitlab_url));
 
+    let is_told = backend.live().await.expect("live has an answer").map(|live| live.len());
+    assert_eq!(is_told.unwrap_or(0), 0, "nothing was started yet");
+
     let token = &orders[0].token;
     assert_eq!(backend.find(token).await.expect("find has an answer"), None, "nothing was started yet");
     let first = started(backend, &orders[0]).await;
@@ -41,6 +44,12 @@ pub async fn backend(backend: &dyn Backend, target: &Target, gitlab_url: &Url) {
         None,
         "a refusal starts nothing"
     );
+
+    if is_told.is_some() {
+        let live = backend.live().await.expect("live has an answer").expect("it told before");
+        assert_eq!(live.len(), 2, "a refusal lives nowhere");
+        assert!(live.contains(&first) && live.contains(&second), "{live:?}");
+    }
 
     for runner in [&first, &second] {
         backend.stop(runner, "the contract ends").await.expect("a runner that lives can be stopped");

@@ -1,7 +1,9 @@
 //! What every ledger must do.
 #![expect(clippy::expect_used, reason = "a contract suite is a test")]
 
-use std::collections::BTreeSet;
+mod bad_items;
+mod many;
+
 use std::sync::Arc;
 
 use jiff::SignedDuration;
@@ -10,23 +12,34 @@ use mayfly_core::ids::JobKey;
 use mayfly_core::launch::ClientToken;
 use mayfly_core::ledger::{LedgerRecord, LedgerState};
 use mayfly_core::ports::{Ledger, Written};
+use mayfly_core::reconcile::Memory;
 use mayfly_core::runner_name::RunnerName;
 use tokio::task::JoinSet;
 
 use super::machine_backend::fleet_order;
-use super::samples::{ABSURD_NAMES, NOW, full_record, new_record};
+use super::samples::{ABSURD_NAMES, NOW, full_memory, full_record, new_record};
 
 /// How many write at once in the race.
 const WRITERS: usize = 16;
 
-/// Asserts what [`Ledger`] promises. Needs a Tokio runtime; the race is one only with several threads.
+/// How something stored in the place of a record is damaged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Damage {
+    /// Its job, version and runner can be read still.
+    Part,
+    /// Only its job can be read.
+    Most,
+}
+
+/// Asserts what [`Ledger`] promises. Needs a Tokio runtime; the race is one only with several threads. `damage` makes the
+/// stored record of a job, which is open, unreadable.
 ///
-/// It expects [`Ledger::by_runner`] to know of a write at once, as the fakes and the embedded store do.
+/// It expects [`Ledger::by_runner`] and [`Ledger::open`] to know of a write at once, as the fakes and the embedded store do.
 ///
 /// # Panics
 ///
 /// Where the ledger does something else.
-pub async fn ledger(ledger: Arc<dyn Ledger>) {
+pub async fn ledger(ledger: Arc<dyn Ledger>, damage: impl AsyncFn(&JobKey, Damage)) {
     records_are_read_back(&*ledger).await;
     absurd_keys_are_kept_apart(&*ledger).await;
     large_records_are_read_back(&*ledger).await;
@@ -36,7 +49,9 @@ pub async fn ledger(ledger: Arc<dyn Ledger>) {
     a_record_is_found_by_its_runner(&*ledger).await;
     a_call_is_frozen_once(&*ledger).await;
     of_concurrent_calls_one_is_frozen(&ledger).await;
-    unfinished_lists_the_right_states(&*ledger).await;
+    a_memory_is_the_one_that_was_kept_last(&*ledger).await;
+    many::suite(&*ledger).await;
+    bad_items::suite(&*ledger, &damage).await;
 }
 
 async fn put(ledger: &dyn Ledger, record: &LedgerRecord) -> Written {
@@ -164,8 +179,6 @@ async fn an_expired_record_is_none_and_makes_room(ledger: &dyn Ledger) {
 
     assert_eq!(ledger.get(&old.key, end).await.expect("an answer"), None);
     assert_eq!(ledger.by_runner(&runner, end).await.expect("an answer"), None);
-    let unfinished = ledger.unfinished(end).await.expect("an answer");
-    assert!(unfinished.iter().all(|record| record.key != old.key));
     assert_eq!(
         ledger.put(&as_stored(&old), end).await.expect("an answer"),
         Written::Conflict,
@@ -201,35 +214,10 @@ async fn a_record_is_found_by_its_runner(ledger: &dyn Ledger) {
     assert_eq!(found(&second).await, None, "the record has no runner any more");
 }
 
-async fn unfinished_lists_the_right_states(ledger: &dyn Ledger) {
-    let states = [
-        (LedgerState::Seen, true),
-        (LedgerState::Claimed, true),
-        (LedgerState::Launched, true),
-        (LedgerState::Running, true),
-        (LedgerState::Finished, false),
-        (LedgerState::Parked, false),
-        (LedgerState::Ignored, false),
-    ];
-    let mut expected = BTreeSet::new();
-    for (job, (state, is_unfinished)) in states.into_iter().enumerate() {
-        let mut record = new_record(&format!("states.example.com/1/{job}"), "build");
-        record.enter(state, "for the test", NOW);
-        assert_eq!(put(ledger, &record).await, Written::Yes);
-        if is_unfinished {
-            expected.insert(record.key);
-        }
-    }
-    let listed = ledger.unfinished(NOW).await.expect("an answer");
-    let keys: Vec<JobKey> = listed
-        .iter()
-        .map(|record| record.key.clone())
-        .filter(|key| key.host.as_str() == "states.example.com")
-        .collect();
-    assert_eq!(keys.len(), expected.len(), "each is listed once");
-    assert_eq!(keys.into_iter().collect::<BTreeSet<_>>(), expected);
-    for record in listed.iter().filter(|record| expected.contains(&record.key)) {
-        assert_eq!(get(ledger, &record.key).await.as_ref(), Some(record), "a listed record is whole");
+async fn a_memory_is_the_one_that_was_kept_last(ledger: &dyn Ledger) {
+    for memory in [full_memory(), Memory::default(), full_memory()] {
+        ledger.remember(&memory).await.expect("an answer");
+        assert_eq!(ledger.memory().await.expect("an answer"), memory);
     }
 }
 

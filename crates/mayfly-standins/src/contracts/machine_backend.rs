@@ -1,7 +1,7 @@
 //! What every machine backend must do.
 #![expect(clippy::expect_used, clippy::panic, reason = "a contract suite is a test")]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::SignedDuration;
 use mayfly_core::assignment::{Assignment, RegistrationEnd};
@@ -98,6 +98,7 @@ pub async fn machine_backend(
     a_machine_has_an_assignment_for_one_job(backend, &read).await;
     stopping_ends_and_withdraws(backend, ec2, &read).await;
     a_stranger_is_not_stopped(backend, ec2).await;
+    those_that_live_are_listed(backend, ec2).await;
 }
 
 fn job(number: u64) -> JobKey {
@@ -192,7 +193,7 @@ async fn an_assignment_is_read_once(
     assert_eq!(handed_over, HandOver::Waits);
     assert!(is_same(read(&machine).await.as_ref(), &assignment));
     assert!(read(&machine).await.is_none(), "it was read");
-    backend.withdraw(&machine).await.expect("withdrawing what was read is fine");
+    assert!(!backend.withdraw(&machine).await.expect("an answer"), "what was read is not there any more");
 }
 
 async fn a_machine_has_an_assignment_for_one_job(
@@ -211,8 +212,8 @@ async fn a_machine_has_an_assignment_for_one_job(
     assert!(is_same(read(&machine).await.as_ref(), &second), "the later one counts");
 
     assert_eq!(hand_over(6, &machine, &first).await, HandOver::Waits);
-    backend.withdraw(&machine).await.expect("an answer");
-    backend.withdraw(&machine).await.expect("withdrawing twice is fine");
+    assert!(backend.withdraw(&machine).await.expect("an answer"), "nobody has read it");
+    assert!(!backend.withdraw(&machine).await.expect("an answer"), "withdrawing twice is fine");
     assert!(read(&machine).await.is_none(), "it was withdrawn");
     assert!(read(&other).await.is_some(), "another machine keeps its own");
 }
@@ -245,6 +246,32 @@ async fn a_stranger_is_not_stopped(backend: &dyn MachineBackend, ec2: &SharedEc2
     let error = backend.stop(&id, false).await.expect_err("it is not ours");
     assert!(!error.is_transient(), "{error:?}");
     assert_eq!(live(ec2), before);
+}
+
+async fn those_that_live_are_listed(backend: &dyn MachineBackend, ec2: &SharedEc2) {
+    let order = fleet_order(0..70);
+    let (machines, _) = launched(backend, &token(9), &order).await;
+    let [ended, listed @ ..] = &machines[..] else { panic!("no machines") };
+    ec2.with(|model, now| {
+        model.end(ended.as_str(), now);
+        model.add_stranger(now);
+    });
+    let found = backend.list().await.expect("an answer");
+    let of_this_call: BTreeSet<&ResourceId> = found
+        .iter()
+        .filter(|machine| machine.launch.as_ref() == Some(&token(9)))
+        .map(|machine| {
+            assert_eq!(machine.deadline, Some(order.deadline));
+            &machine.id
+        })
+        .collect();
+    assert_eq!(of_this_call, listed.iter().collect(), "of all pages");
+    let ours: BTreeSet<String> = ec2.with(|model, _| {
+        let live = model.live().filter(|instance| instance.tags.contains_key("mayfly:stack"));
+        live.map(|instance| instance.id.clone()).collect()
+    });
+    assert_eq!(found.len(), ours.len(), "each is listed once");
+    assert_eq!(found.iter().map(|machine| machine.id.to_string()).collect::<BTreeSet<_>>(), ours);
 }
 
 fn is_same(read: Option<&Assignment>, expected: &Assignment) -> bool {

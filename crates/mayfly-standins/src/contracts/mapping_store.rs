@@ -88,6 +88,7 @@ fn variants() -> [(TagSet, Target, RunnerSettings); 3] {
         max_life_seconds: u32::MAX,
         runner_token: Some("tokens/Docker".parse().expect("the name of a secret")),
         keep_aws_credentials: true,
+        retries_after_loss: 3,
         pass_env: vec!["Z_LAST".to_owned(), "A_FIRST".to_owned()],
     };
     let arn = "arn:aws:lambda:eu-central-1:123456789012:function:shell".to_owned();

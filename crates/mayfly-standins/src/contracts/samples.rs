@@ -5,11 +5,12 @@ use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
 use mayfly_core::event::JobEvent;
-use mayfly_core::ids::{ProjectId, RunnerId};
+use mayfly_core::ids::{JobKey, ProjectId, RunnerId};
 use mayfly_core::launch::{Claim, ClientToken, Holder, LaunchRequest, LaunchStep, RefProtection};
-use mayfly_core::ledger::{Ended, LedgerRecord, LedgerState, Moments, RunnerRecord};
+use mayfly_core::ledger::{Ended, LedgerRecord, LedgerState, Moments, Retry, RunnerRecord};
 use mayfly_core::machine::{Architecture, MachineRequest, MachineSpec, Purchase};
 use mayfly_core::mapping::{Executor, RunnerSettings, Target};
+use mayfly_core::reconcile::{Memory, ProjectKey, Suspect, Watched};
 use mayfly_core::status::JobStatus;
 
 /// The present of the suites: far ahead, so that no store that looks at its own clock finds anything expired.
@@ -78,10 +79,42 @@ pub fn full_record(key: &str, runner: &str) -> LedgerRecord {
         stopped_at: Some(moment + SignedDuration::from_secs(59)),
         ended: Some(Ended { at: moment + SignedDuration::from_secs(60), reason: "it left".to_owned() }),
     });
+    record.not_before = Some(moment + SignedDuration::from_secs(15));
+    record.former = ["mayfly-ec2-i-0former", "mayfly-lambda-former"]
+        .map(|name| RunnerRecord::new(name.parse().expect("a runner name"), Some(RunnerId(8)), moment))
+        .into();
+    record.former[0].took = Some("gitlab.example.com/380/1979".parse().expect("a job key"));
+    record.retries = 1;
+    record.retry = Some(Retry::Done);
     record.enter(LedgerState::Claimed, "a job waits", moment);
     record.enter(LedgerState::Launched, "", moment);
     record.enter(LedgerState::Running, "its runner took another job", NOW);
     record
+}
+
+/// What a pass leaves to the next, with every kind of part.
+///
+/// # Panics
+///
+/// Never: its texts are constants.
+pub fn full_memory() -> Memory {
+    let key: JobKey = "gitlab.example.com:8443/380/1977".parse().expect("a job key");
+    let moment = NOW + SignedDuration::from_nanos(123_456_789);
+    let watched = |path: Option<&str>| Watched {
+        path: path.map(|path| path.parse().expect("a project path")),
+        active_at: moment,
+        asked_at: NOW,
+    };
+    let project = ProjectKey::of(&key);
+    let other = ProjectKey { project: ProjectId(u64::MAX), ..project.clone() };
+    Memory {
+        projects: BTreeMap::from([(project, watched(Some("a group/app"))), (other, watched(None))]),
+        suspects: BTreeMap::from([
+            (Suspect::Compute("i-0123456789abcdef0".parse().expect("a resource id")), NOW),
+            (Suspect::Registration(RunnerId(u64::MAX)), moment),
+        ]),
+        strangers: [RunnerId(9), RunnerId(u64::MAX)].into(),
+    }
 }
 
 fn full_claim() -> Claim {
@@ -90,6 +123,7 @@ fn full_claim() -> Claim {
         lease_until: NOW + SignedDuration::from_millis(120_500),
         attempt: 1,
         lost_runners: 3,
+        refusals: 4,
         step: 2,
         request: LaunchRequest {
             target: Target::Lambda {
@@ -101,6 +135,7 @@ fn full_claim() -> Claim {
                 max_life_seconds: u32::MAX,
                 runner_token: Some("tokens/Docker".parse().expect("the name of a secret")),
                 keep_aws_credentials: true,
+                retries_after_loss: 2,
                 pass_env: vec!["Z_LAST".to_owned(), "A_FIRST".to_owned()],
             },
             mapping: "job#build tags#docker#linux".to_owned(),

@@ -76,6 +76,10 @@ pub enum Filter {
     Ids(Vec<String>),
     /// Those with this value of this tag.
     Tag(String, String),
+    /// Those with this value of this tag that were not ended.
+    LiveTag(String, String),
+    /// Those with this tag, whatever its value.
+    Tagged(String),
 }
 
 /// An answer that is an error.

@@ -181,6 +181,15 @@ impl Ec2Model {
         })
     }
 
+    /// All machines of a filter that were not ended, without pages.
+    pub fn describe_live(&mut self, filter: &Filter, now: Duration) -> Reply<Vec<Instance>> {
+        self.reply(Operation::DescribeInstances, now, |model, _| {
+            let mut found = model.found(filter, now)?;
+            found.retain(|instance| instance.ended_at.is_none());
+            Ok(found)
+        })
+    }
+
     /// Ends machines: all of them, or, if one is not known or must not be ended, none.
     pub fn terminate(&mut self, ids: &[String], now: Duration) -> Reply<Vec<Instance>> {
         self.reply(Operation::TerminateInstances, now, |model, _| {
@@ -200,6 +209,13 @@ impl Ec2Model {
     pub fn end(&mut self, id: &str, now: Duration) {
         if let Some(instance) = self.instances.get_mut(id) {
             instance.ended_at.get_or_insert(now);
+        }
+    }
+
+    /// Changes a tag of a machine, as somebody does by hand.
+    pub fn tag(&mut self, id: &str, name: &str, value: &str) {
+        if let Some(instance) = self.instances.get_mut(id) {
+            instance.tags.insert(name.to_owned(), value.to_owned());
         }
     }
 
@@ -339,9 +355,15 @@ impl Ec2Model {
     fn found(&self, filter: &Filter, now: Duration) -> Result<Vec<Instance>, Ec2Error> {
         let is_known = |instance: &&Instance| now >= instance.launched_at + self.unknown_for;
         match filter {
-            Filter::Tag(name, value) => {
-                let with_tag = |instance: &&Instance| instance.tags.get(name) == Some(value);
+            Filter::Tagged(name) => {
+                let with_tag = |instance: &&Instance| instance.tags.contains_key(name);
                 Ok(self.instances().filter(is_known).filter(with_tag).cloned().collect())
+            }
+            Filter::Tag(name, value) | Filter::LiveTag(name, value) => {
+                let may_be_ended = matches!(filter, Filter::Tag(..));
+                let lives = |instance: &&Instance| may_be_ended || instance.ended_at.is_none();
+                let with_tag = |instance: &&Instance| instance.tags.get(name) == Some(value);
+                Ok(self.instances().filter(is_known).filter(with_tag).filter(lives).cloned().collect())
             }
             Filter::Ids(ids) => ids
                 .iter()

@@ -113,14 +113,36 @@ impl Query {
         if !ids.is_empty() {
             return Ok(Filter::Ids(ids));
         }
-        let name = self.required("Filter.1.Name")?;
-        let tag = name.strip_prefix("tag:").ok_or_else(|| invalid("this stand-in filters by tags only"))?;
-        Ok(Filter::Tag(tag.to_owned(), self.required("Filter.1.Value.1")?))
+        let (mut tag, mut is_live) = (None, false);
+        for entry in self.entries("Filter") {
+            let name = self.required(&format!("{entry}.Name"))?;
+            let values = self.values(&format!("{entry}.Value"));
+            match (name.strip_prefix("tag:"), &values[..]) {
+                (Some(name), [value]) if tag.is_none() => tag = Some((name.to_owned(), value.clone())),
+                (None, [pending, running])
+                    if name == "instance-state-name" && pending == "pending" && running == "running" =>
+                {
+                    is_live = true;
+                }
+                _ => {
+                    return Err(invalid(
+                        "this stand-in filters by one tag, and by what is pending or running",
+                    ));
+                }
+            }
+        }
+        let (name, value) =
+            tag.ok_or_else(|| invalid("this stand-in tells of machines by id or tag only"))?;
+        Ok(if is_live { Filter::LiveTag(name, value) } else { Filter::Tag(name, value) })
     }
 
     /// The machines that are named.
     pub(super) fn ids(&self) -> Vec<String> {
-        self.entries("InstanceId").iter().filter_map(|entry| self.get(entry)).map(str::to_owned).collect()
+        self.values("InstanceId")
+    }
+
+    fn values(&self, list: &str) -> Vec<String> {
+        self.entries(list).iter().filter_map(|entry| self.get(entry)).map(str::to_owned).collect()
     }
 
     /// Where the page begins that is asked for.

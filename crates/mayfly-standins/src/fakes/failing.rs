@@ -11,7 +11,10 @@ use mayfly_core::ids::{JobKey, JobName, ProjectPath, ResourceId};
 use mayfly_core::launch::ClientToken;
 use mayfly_core::ledger::LedgerRecord;
 use mayfly_core::mapping::StoredMapping;
-use mayfly_core::ports::{FleetOutcome, HandOver, Ledger, MachineBackend, MappingStore, Written};
+use mayfly_core::ports::{
+    BrokenRecord, FleetOutcome, HandOver, Ledger, LiveMachine, MachineBackend, MappingStore, Sweep, Written,
+};
+use mayfly_core::reconcile::Memory;
 use mayfly_core::runner_name::RunnerName;
 
 /// When a call fails.
@@ -128,8 +131,28 @@ impl<P: Ledger> Ledger for Failing<P> {
         self.call("ledger: freeze", self.inner.freeze(fleet, now)).await
     }
 
-    async fn unfinished(&self, now: Timestamp) -> Result<Vec<LedgerRecord>, PortError> {
-        self.call("ledger: list unfinished", self.inner.unfinished(now)).await
+    async fn open(&self) -> Result<Sweep, PortError> {
+        self.call("ledger: list what is open", self.inner.open()).await
+    }
+
+    async fn get_many(&self, keys: &[JobKey], now: Timestamp) -> Result<Sweep, PortError> {
+        self.call("ledger: get many", self.inner.get_many(keys, now)).await
+    }
+
+    async fn forget(&self, record: &LedgerRecord) -> Result<Written, PortError> {
+        self.call("ledger: forget", self.inner.forget(record)).await
+    }
+
+    async fn mend(&self, broken: &BrokenRecord, record: &LedgerRecord) -> Result<Written, PortError> {
+        self.call("ledger: mend", self.inner.mend(broken, record)).await
+    }
+
+    async fn memory(&self) -> Result<Memory, PortError> {
+        self.call("ledger: get the reconciler's memory", self.inner.memory()).await
+    }
+
+    async fn remember(&self, memory: &Memory) -> Result<(), PortError> {
+        self.call("ledger: put the reconciler's memory", self.inner.remember(memory)).await
     }
 }
 
@@ -166,12 +189,16 @@ impl<P: MachineBackend> MachineBackend for Failing<P> {
         self.call("machines: hand over", self.inner.hand_over(machine, job, assignment)).await
     }
 
-    async fn withdraw(&self, machine: &ResourceId) -> Result<(), PortError> {
+    async fn withdraw(&self, machine: &ResourceId) -> Result<bool, PortError> {
         self.call("machines: withdraw", self.inner.withdraw(machine)).await
     }
 
     async fn stop(&self, machine: &ResourceId, is_fresh: bool) -> Result<(), PortError> {
         self.call("machines: stop", self.inner.stop(machine, is_fresh)).await
+    }
+
+    async fn list(&self) -> Result<Vec<LiveMachine>, PortError> {
+        self.call("machines: list", self.inner.list()).await
     }
 }
 
@@ -210,7 +237,7 @@ mod tests {
             assert!(error.is_transient());
             assert_eq!(ledger.inner().records().len(), records, "{when:?}");
 
-            assert_eq!(ledger.unfinished(Timestamp::UNIX_EPOCH).await.unwrap().len(), records);
+            assert_eq!(ledger.open().await.unwrap().records.len(), records);
             assert_eq!(ledger.calls(), 3);
         }
     }

@@ -103,4 +103,12 @@ impl Backend for MemoryBackend {
         }
         Ok(())
     }
+
+    async fn live(&self) -> Result<Option<Vec<RunnerName>>, PortError> {
+        if self.target_type == TargetType::Lambda {
+            return Ok(None);
+        }
+        let name = |resource| RunnerName { target: self.target_type, resource };
+        Ok(Some(self.live().into_iter().map(name).collect()))
+    }
 }

@@ -10,10 +10,10 @@ use mayfly_core::error::PortError;
 use mayfly_core::fleet::FleetOrder;
 use mayfly_core::ids::{JobKey, MachineImage, ResourceId};
 use mayfly_core::launch::ClientToken;
-use mayfly_core::ports::{FleetOutcome, HandOver, MachineBackend};
+use mayfly_core::ports::{FleetOutcome, HandOver, LiveMachine, MachineBackend};
 
 use crate::ec2::{
-    Delivery, Ec2Error, Filter, FleetAnswer, FleetCall, InstanceState, Override, Reply, SharedEc2,
+    Delivery, Ec2Error, Filter, FleetAnswer, FleetCall, Instance, InstanceState, Override, Reply, SharedEc2,
 };
 
 /// The stand-in EC2 as a machine backend, and a table of assignments in memory.
@@ -197,11 +197,10 @@ impl MachineBackend for MemoryMachines {
         Ok(HandOver::Waits)
     }
 
-    async fn withdraw(&self, machine: &ResourceId) -> Result<(), PortError> {
+    async fn withdraw(&self, machine: &ResourceId) -> Result<bool, PortError> {
         let mut table = self.table();
         table.calls.withdrawals += 1;
-        table.waiting.remove(machine);
-        Ok(())
+        Ok(table.waiting.remove(machine).is_some())
     }
 
     async fn stop(&self, machine: &ResourceId, is_fresh: bool) -> Result<(), PortError> {
@@ -215,6 +214,23 @@ impl MachineBackend for MemoryMachines {
         self.table().waiting.remove(machine);
         Ok(())
     }
+
+    async fn list(&self) -> Result<Vec<LiveMachine>, PortError> {
+        let ours = Filter::Tagged("mayfly:stack".to_owned());
+        let reply = self.ec2.with(|model, now| model.describe_live(&ours, now));
+        let listed = delivered(reply).await;
+        let instances = listed.map_err(|undelivered| undelivered.into_error("machines: list"))?;
+        Ok(instances.iter().filter_map(live_machine).collect())
+    }
+}
+
+fn live_machine(instance: &Instance) -> Option<LiveMachine> {
+    let tag = |name: &str| instance.tags.get(name);
+    Some(LiveMachine {
+        id: ResourceId::new(&*instance.id).ok()?,
+        deadline: tag("mayfly:deadline").and_then(|deadline| deadline.parse().ok()),
+        launch: tag("mayfly:launch").and_then(|launch| launch.parse().ok()),
+    })
 }
 
 /// Why a caller has no answer that it wants.

@@ -62,6 +62,7 @@ impl StandinGitlab {
                 locked: false,
                 paused: false,
                 maximum_timeout: None,
+                maintenance_note: None,
             });
             (runner.id, runner.token.clone())
         })
@@ -79,10 +80,10 @@ impl StandinGitlab {
 
     /// Cancels a job. A running one is `canceling` first if its runner can stop gracefully.
     pub fn cancel(&self, job: JobId) -> Result<(), StandinError> {
-        self.shared.change(|state| state.cancel(job, false))
+        self.shared.change(|state| state.cancel(job))
     }
 
-    /// Runs a finished job again: a new job with a new id.
+    /// Runs a finished job again: a new job with a new id. Each job can be retried once.
     pub fn retry(&self, job: JobId) -> Result<JobId, StandinError> {
         self.shared.change(|state| state.retry(job))
     }

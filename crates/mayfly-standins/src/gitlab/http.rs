@@ -55,7 +55,7 @@ impl From<StandinError> for Refusal {
     fn from(error: StandinError) -> Self {
         let status = match error {
             StandinError::Missing { .. } => StatusCode::NOT_FOUND,
-            StandinError::WrongStatus { .. } => StatusCode::FORBIDDEN,
+            StandinError::WrongStatus { .. } | StandinError::RetriedBefore(_) => StatusCode::FORBIDDEN,
             _ => StatusCode::BAD_REQUEST,
         };
         Self::new(status, format!("{} {error}", status.as_u16()))
@@ -78,7 +78,7 @@ pub(super) fn router(shared: Arc<Shared>) -> Router {
             "/runners",
             post(runner_tokens::register).delete(runner_tokens::delete_runner).get(rest_runners::list),
         )
-        .route("/runners/all", get(rest_runners::list))
+        .route("/runners/all", get(rest_runners::list_all))
         .route(
             "/runners/{id}",
             get(rest_runners::show).put(rest_runners::change).delete(rest_runners::delete),

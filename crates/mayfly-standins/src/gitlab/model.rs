@@ -220,6 +220,7 @@ pub(super) struct Runner {
     pub(super) locked: bool,
     pub(super) paused: bool,
     pub(super) maximum_timeout: Option<u64>,
+    pub(super) maintenance_note: Option<String>,
     pub(super) managers: Vec<Manager>,
     /// Counts the changes of the queue this runner sees; what `X-GitLab-Last-Update` tells.
     pub(super) queue_version: u64,
@@ -260,6 +261,8 @@ pub(super) struct Job {
     pub(super) failure_reason: Option<String>,
     pub(super) exit_code: Option<i64>,
     pub(super) earlier_tries: usize,
+    /// True if there is another job in its place.
+    pub(super) is_retried: bool,
     pub(super) is_final_update_accepted: bool,
     pub(super) created_at: Timestamp,
     pub(super) queued_at: Option<Timestamp>,

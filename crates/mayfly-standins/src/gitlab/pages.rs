@@ -1,10 +1,12 @@
 //! Pages of long lists: by number, or (`pagination=keyset`) from where the last page ended.
 
 use axum::Json;
+use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde_json::Value;
 use url::form_urlencoded;
 
+use super::http::{Answer, Refusal};
 use super::params::Params;
 
 /// What a list needs to be cut into pages.
@@ -15,47 +17,12 @@ pub(super) struct Listing {
     pub(super) filters: Vec<(&'static str, String)>,
     /// All items, in order, each with its id.
     pub(super) items: Vec<(u64, Value)>,
-    /// True if the ids rise.
-    pub(super) is_ascending: bool,
 }
 
 impl Listing {
-    /// The page that was asked for, with the links to its neighbours.
+    /// The page that was asked for, by its number, with the links to its neighbours.
     pub(super) fn page(self, params: &Params) -> Response {
-        let per_page = params.number("per_page").unwrap_or(20).clamp(1, 100);
-        if params.text("pagination").as_deref() == Some("keyset") {
-            self.keyset_page(params, per_page)
-        } else {
-            self.numbered_page(params, per_page)
-        }
-    }
-
-    fn keyset_page(self, params: &Params, per_page: u64) -> Response {
-        let bound = if self.is_ascending { "id_after" } else { "id_before" };
-        let rest: Vec<&(u64, Value)> = match params.number(bound) {
-            Some(last) if self.is_ascending => self.items.iter().filter(|(id, _)| *id > last).collect(),
-            Some(last) => self.items.iter().filter(|(id, _)| *id < last).collect(),
-            None => self.items.iter().collect(),
-        };
-        let page: Vec<&(u64, Value)> = rest.iter().copied().take(as_usize(per_page)).collect();
-        let next = page.last().filter(|_| rest.len() > page.len()).map(|(last, _)| {
-            let sort = if self.is_ascending { "asc" } else { "desc" };
-            self.link(
-                "next",
-                &[
-                    ("pagination", "keyset".to_owned()),
-                    ("order_by", "id".to_owned()),
-                    ("sort", sort.to_owned()),
-                    ("per_page", per_page.to_string()),
-                    (bound, last.to_string()),
-                ],
-            )
-        });
-        let body: Vec<&Value> = page.iter().map(|(_, item)| item).collect();
-        ([("link", next.unwrap_or_default())], Json(body)).into_response()
-    }
-
-    fn numbered_page(self, params: &Params, per_page: u64) -> Response {
+        let per_page = per_page(params);
         let page = params.number("page").unwrap_or(1).max(1);
         let total = self.items.len() as u64;
         let last_page = total.div_ceil(per_page).max(1);
@@ -85,6 +52,38 @@ impl Listing {
         (headers, Json(body)).into_response()
     }
 
+    /// The page that was asked for, of a list whose ids fall and that can also be asked for by keyset. GitLab knows keysets
+    /// of jobs in this order only.
+    pub(super) fn page_or_keyset(self, params: &Params) -> Answer {
+        if params.text("pagination").as_deref() != Some("keyset") {
+            return Ok(self.page(params));
+        }
+        let is = |name: &str, only: &str| params.text(name).is_none_or(|value| value == only);
+        if !is("order_by", "id") || !is("sort", "desc") {
+            let message = "Keyset pagination is not yet available for this type of request";
+            return Err(Refusal::new(StatusCode::METHOD_NOT_ALLOWED, message));
+        }
+        Ok(self.keyset_page(params, per_page(params)))
+    }
+
+    fn keyset_page(self, params: &Params, per_page: u64) -> Response {
+        let last_seen = params.number("cursor").unwrap_or(u64::MAX);
+        let rest: Vec<&(u64, Value)> = self.items.iter().filter(|(id, _)| *id < last_seen).collect();
+        let page: Vec<&(u64, Value)> = rest.iter().copied().take(as_usize(per_page)).collect();
+        let next = page.last().filter(|_| rest.len() > page.len()).map(|(last, _)| {
+            let parameters = [
+                ("pagination", "keyset".to_owned()),
+                ("order_by", "id".to_owned()),
+                ("sort", "desc".to_owned()),
+                ("per_page", per_page.to_string()),
+                ("cursor", last.to_string()),
+            ];
+            self.link("next", &parameters)
+        });
+        let body: Vec<&Value> = page.iter().map(|(_, item)| item).collect();
+        ([("link", next.unwrap_or_default())], Json(body)).into_response()
+    }
+
     fn link(&self, rel: &str, parameters: &[(&str, String)]) -> String {
         let query = form_urlencoded::Serializer::new(String::new())
             .extend_pairs(&self.filters)
@@ -92,6 +91,10 @@ impl Listing {
             .finish();
         format!("<{}?{query}>; rel=\"{rel}\"", self.url)
     }
+}
+
+fn per_page(params: &Params) -> u64 {
+    params.number("per_page").unwrap_or(20).clamp(1, 100)
 }
 
 fn as_usize(number: u64) -> usize {

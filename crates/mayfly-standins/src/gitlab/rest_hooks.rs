@@ -51,7 +51,7 @@ pub(super) async fn list(
         let hooks = state.hooks.values().filter(|hook| hook.project == project);
         let items = hooks.map(|hook| (hook.id.0, hook_json(hook))).collect();
         let url = format!("{}/api/v4/projects/{project}/hooks", state.url);
-        Ok(Listing { url, filters: Vec::new(), items, is_ascending: true }.page(&params))
+        Ok(Listing { url, filters: Vec::new(), items }.page(&params))
     })
 }
 

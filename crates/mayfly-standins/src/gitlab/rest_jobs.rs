@@ -17,7 +17,7 @@ use super::shared::Shared;
 use super::state::State;
 use super::time::{now, with_milliseconds};
 
-/// `GET /projects/:id/jobs`, newest first unless `sort=asc`, with `scope[]` as filter.
+/// `GET /projects/:id/jobs`, newest first, with `scope[]` as filter.
 pub(super) async fn list(
     Extract(shared): Extract<Arc<Shared>>,
     Path(project): Path<String>,
@@ -32,18 +32,11 @@ pub(super) async fn list(
             job.project == project.id
                 && (scopes.is_empty() || scopes.iter().any(|scope| scope == job.status.as_str()))
         };
-        let jobs = state.jobs.values().filter(is_listed);
-        let mut items: Vec<_> = jobs.map(|job| (job.id.0, job_json(state, project, job))).collect();
-        let is_ascending = params.text("sort").as_deref() == Some("asc");
-        if !is_ascending {
-            items.reverse();
-        }
+        let jobs = state.jobs.values().rev().filter(is_listed);
+        let items = jobs.map(|job| (job.id.0, job_json(state, project, job))).collect();
         let url = format!("{}/api/v4/projects/{}/jobs", state.url, project.id);
-        let filters = scopes.into_iter().map(|scope| ("scope[]", scope));
-        let sort = is_ascending.then(|| ("sort", "asc".to_owned()));
-        let is_keyset = params.text("pagination").is_some();
-        let filters = filters.chain(sort.filter(|_| !is_keyset)).collect();
-        Ok(Listing { url, filters, items, is_ascending }.page(&params))
+        let filters = scopes.into_iter().map(|scope| ("scope[]", scope)).collect();
+        Listing { url, filters, items }.page_or_keyset(&params)
     })
 }
 
@@ -107,10 +100,15 @@ pub(super) async fn act(
         let id = find_job(state, &project, job)?.1.id;
         let (status, id) = match action.as_str() {
             "cancel" => {
-                state.cancel(id, params.flag("force").unwrap_or(false))?;
+                let is_forced = params.flag("force").unwrap_or(false);
+                // GitLab answers 201 whether or not there was something to cancel.
+                let _ = if is_forced { state.force_cancel(id) } else { state.cancel(id) };
                 (StatusCode::CREATED, id)
             }
-            "retry" => (StatusCode::CREATED, state.retry(id)?),
+            "retry" => {
+                let refusal = |_| Refusal::new(StatusCode::FORBIDDEN, "403 Forbidden - Job is not retryable");
+                (StatusCode::CREATED, state.retry(id).map_err(refusal)?)
+            }
             "play" => {
                 state.play(id)?;
                 (StatusCode::OK, id)

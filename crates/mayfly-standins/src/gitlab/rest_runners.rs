@@ -37,18 +37,22 @@ pub(super) async fn create(
     })
 }
 
-/// `GET /runners` and `GET /runners/all`.
+/// `GET /runners`: those of projects and groups, not those of the whole instance. The scope `manage_runner` is not enough.
 pub(super) async fn list(
     Extract(shared): Extract<Arc<Shared>>,
     headers: HeaderMap,
     params: Params,
 ) -> Answer {
-    shared.read(|state| {
-        authorize(state, &headers, &["read_api", "manage_runner"])?;
-        let items = state.runners.values().rev().map(|runner| (runner.id.0, runner_json(runner))).collect();
-        let url = format!("{}/api/v4/runners", state.url);
-        Ok(Listing { url, filters: Vec::new(), items, is_ascending: false }.page(&params))
-    })
+    shared.read(|state| page(state, "runners", &headers, &params, |runner| runner.scope != Scope::Instance))
+}
+
+/// `GET /runners/all`, for administrators.
+pub(super) async fn list_all(
+    Extract(shared): Extract<Arc<Shared>>,
+    headers: HeaderMap,
+    params: Params,
+) -> Answer {
+    shared.read(|state| page(state, "runners/all", &headers, &params, |_| true))
 }
 
 /// `GET /runners/:id`.
@@ -136,6 +140,20 @@ pub(super) async fn enable(
     })
 }
 
+fn page(
+    state: &State,
+    path: &str,
+    headers: &HeaderMap,
+    params: &Params,
+    is_listed: impl Fn(&Runner) -> bool,
+) -> Answer {
+    authorize(state, headers, &["read_api"])?;
+    let runners = state.runners.values().filter(|runner| is_listed(runner));
+    let items = runners.map(|runner| (runner.id.0, runner_json(runner))).collect();
+    let url = format!("{}/api/v4/{path}", state.url);
+    Ok(Listing { url, filters: Vec::new(), items }.page(params))
+}
+
 fn runner(state: &State, id: u64) -> Result<&Runner, Refusal> {
     state.runners.get(&RunnerId(id)).ok_or_else(|| Refusal::not_found(""))
 }
@@ -170,6 +188,7 @@ fn runner_json(runner: &Runner) -> Value {
         "run_untagged": runner.run_untagged,
         "locked": runner.locked,
         "maximum_timeout": runner.maximum_timeout,
+        "maintenance_note": runner.maintenance_note,
         "online": !runner.managers.is_empty(),
         "status": if runner.managers.is_empty() { "never_contacted" } else { "online" },
     })

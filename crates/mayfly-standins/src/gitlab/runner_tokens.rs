@@ -106,6 +106,7 @@ impl NewRunner {
             locked: params.flag("locked").unwrap_or(false),
             paused: params.flag("paused").unwrap_or(false),
             maximum_timeout,
+            maintenance_note: params.text("maintenance_note"),
         })
     }
 }

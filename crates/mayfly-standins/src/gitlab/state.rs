@@ -61,6 +61,7 @@ pub(super) struct NewRunner {
     pub(super) locked: bool,
     pub(super) paused: bool,
     pub(super) maximum_timeout: Option<u64>,
+    pub(super) maintenance_note: Option<String>,
 }
 
 impl State {
@@ -145,6 +146,7 @@ impl State {
             locked: new.locked,
             paused: new.paused,
             maximum_timeout: new.maximum_timeout,
+            maintenance_note: new.maintenance_note,
             managers: Vec::new(),
             queue_version: 1,
         })
@@ -206,10 +208,14 @@ impl State {
         Ok(())
     }
 
-    /// Runs a job again, as a new job.
+    /// Runs a job again, as a new job. GitLab does so for jobs that are over or `canceling` and were not retried before.
     pub(super) fn retry(&mut self, id: JobId) -> Result<JobId, StandinError> {
-        self.expect_status(id, Status::is_final, "retry")?;
-        let job = self.job(id)?;
+        self.expect_status(id, |status| status.is_final() || status == Status::Canceling, "retry")?;
+        let job = self.job_mut(id)?;
+        if job.is_retried {
+            return Err(StandinError::RetriedBefore(id));
+        }
+        job.is_retried = true;
         let (project, pipeline, spec) = (job.project, job.pipeline, job.spec.clone());
         let same = |other: &&Job| other.pipeline == pipeline && other.spec.name == spec.name;
         let earlier_tries = self.jobs.values().filter(same).count();
@@ -220,18 +226,21 @@ impl State {
     }
 
     /// Cancels a job: at once, or, if a runner runs it that can stop gracefully, by asking that runner.
-    pub(super) fn cancel(&mut self, id: JobId, force: bool) -> Result<(), StandinError> {
-        self.expect_status(
-            id,
-            |status| !status.is_final() && (force || status != Status::Canceling),
-            "cancel",
-        )?;
+    pub(super) fn cancel(&mut self, id: JobId) -> Result<(), StandinError> {
+        self.expect_status(id, |status| !status.is_final() && status != Status::Canceling, "cancel")?;
         let job = self.job_mut(id)?;
         let is_graceful = job.taken_by.as_ref().is_some_and(|by| by.cancels_gracefully);
-        if job.status == Status::Running && is_graceful && !force {
+        if job.status == Status::Running && is_graceful {
             job.status = Status::Canceling;
             return Ok(());
         }
+        self.finish(id, Status::Canceled, None, None);
+        Ok(())
+    }
+
+    /// Ends a job whose runner is to stop gracefully and has not done so.
+    pub(super) fn force_cancel(&mut self, id: JobId) -> Result<(), StandinError> {
+        self.expect_status(id, |status| status == Status::Canceling, "force the cancellation of")?;
         self.finish(id, Status::Canceled, None, None);
         Ok(())
     }
@@ -331,6 +340,7 @@ impl State {
             failure_reason: None,
             exit_code: None,
             earlier_tries,
+            is_retried: false,
             is_final_update_accepted: false,
             created_at: now(),
             queued_at: None,

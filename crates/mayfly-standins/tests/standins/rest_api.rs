@@ -61,17 +61,25 @@ async fn pending_jobs_are_listed_page_by_page() {
     let jobs = gitlab.run_pipeline(project, specs).unwrap();
     gitlab.cancel(jobs[7]).unwrap();
     let rising: Vec<u64> = jobs.iter().filter(|job| **job != jobs[7]).map(|job| job.0).collect();
-    let falling: Vec<u64> = rising.iter().rev().copied().collect();
+    let falling: Vec<u64> = rising.into_iter().rev().collect();
     let http = Http::new(&gitlab);
-    for (query, expected, pages) in [
-        ("scope[]=pending", &falling, 3),
-        ("scope[]=pending&per_page=100", &falling, 1),
-        ("scope[]=pending&sort=asc&per_page=11", &rising, 4),
-        ("scope[]=pending&pagination=keyset&order_by=id&sort=asc&per_page=10", &rising, 5),
-        ("scope=pending&pagination=keyset&order_by=id&sort=desc&per_page=44", &falling, 1),
+    for (query, pages) in [
+        ("scope[]=pending", 3),
+        ("scope[]=pending&per_page=100", 1),
+        ("scope[]=pending&scope[]=running&sort=asc&per_page=11", 4),
+        ("scope[]=pending&pagination=keyset&per_page=10", 5),
+        ("scope[]=running&scope[]=pending&pagination=keyset&order_by=id&sort=desc&per_page=11", 4),
+        ("scope=pending&pagination=keyset&order_by=id&sort=desc&per_page=44", 1),
     ] {
         let found = follow(&http, &format!("projects/{project}/jobs?{query}")).await;
-        assert_eq!(found, (expected.clone(), pages), "{query}");
+        assert_eq!(found, (falling.clone(), pages), "{query}");
+    }
+    for query in ["pagination=keyset&sort=asc", "pagination=keyset&order_by=name&sort=desc"] {
+        assert_eq!(
+            send(http.api("GET", &format!("projects/{project}/jobs?{query}"))).await.0,
+            405,
+            "{query}"
+        );
     }
     let (all, _) = follow(&http, &format!("projects/{project}/jobs?per_page=100")).await;
     assert_eq!(all.len(), 45);
@@ -83,7 +91,7 @@ async fn a_token_is_needed_and_it_must_have_the_scope() {
     let project = gitlab.create_project("group/app");
     let job = gitlab.run_pipeline(project, vec![JobSpec::new("build")]).unwrap()[0];
     let http = Http::new(&gitlab);
-    let reader = gitlab.create_token(&["read_api"]);
+    let (reader, keeper) = (gitlab.create_token(&["read_api"]), gitlab.create_token(&["manage_runner"]));
     let (look, create) = (format!("projects/{project}/jobs/{job}"), "user/runners");
     for (method, path, token, expected) in [
         ("GET", look.as_str(), None, 401),
@@ -92,7 +100,13 @@ async fn a_token_is_needed_and_it_must_have_the_scope() {
         ("POST", create, None, 401),
         ("POST", create, Some(reader.as_str()), 403),
         ("POST", &format!("{look}/cancel"), Some(reader.as_str()), 403),
+        ("POST", &format!("{look}/retry"), Some(reader.as_str()), 403),
+        ("PUT", "runners/1", Some(reader.as_str()), 403),
         ("DELETE", "runners/1", Some(reader.as_str()), 403),
+        ("PUT", "runners/1", Some(keeper.as_str()), 404),
+        ("DELETE", "runners/1", Some(keeper.as_str()), 404),
+        ("GET", "runners", Some(reader.as_str()), 200),
+        ("GET", "runners", Some(keeper.as_str()), 403),
     ] {
         let request = http.request(method, path);
         let request = match token {
@@ -150,6 +164,17 @@ async fn a_runner_gitlab_would_not_make_is_refused() {
 }
 
 #[tokio::test]
+async fn runners_are_listed_page_by_page_without_those_of_the_whole_instance() {
+    let gitlab = StandinGitlab::start().await.unwrap();
+    let project = gitlab.create_project("group/app");
+    let http = Http::new(&gitlab);
+    send(http.api("POST", "user/runners").json(&json!({"runner_type": "instance_type"}))).await;
+    let rising: Vec<u64> = (0..45).map(|_| gitlab.create_shared_runner(project, ["linux"]).0.0).collect();
+    assert_eq!(follow(&http, "runners?per_page=20").await, (rising, 3));
+    assert_eq!(follow(&http, "runners/all?per_page=20").await.0.len(), 46);
+}
+
+#[tokio::test]
 async fn a_group_runner_takes_jobs_of_the_groups_projects() {
     let gitlab = StandinGitlab::start().await.unwrap();
     gitlab.set_long_poll(Duration::ZERO);
@@ -177,13 +202,56 @@ async fn jobs_are_canceled_retried_and_played() {
     let act = async |job: JobId, action: &str| {
         send(http.api("POST", &format!("projects/{project}/jobs/{job}/{action}"))).await
     };
-    assert_eq!(act(jobs[0], "retry").await.0, 403, "it is not over");
-    assert_eq!(act(jobs[0], "cancel").await.1["status"], "canceled");
+    let refusal = json!({"message": "403 Forbidden - Job is not retryable"});
+    assert_eq!(act(jobs[0], "retry").await, (403, refusal.clone()), "it is not over");
+    for _ in 0..2 {
+        let (status, job) = act(jobs[0], "cancel").await;
+        assert_eq!((status, &job["status"]), (201, &json!("canceled")));
+    }
     let (status, again) = act(jobs[0], "retry").await;
     assert_eq!((status, &again["status"]), (201, &json!("pending")));
     assert_ne!(again["id"], jobs[0].0);
+    assert_eq!(act(jobs[0], "retry").await, (403, refusal), "it was retried before");
     assert_eq!(act(jobs[1], "play").await.1["status"], "pending");
     assert_eq!(gitlab.job(jobs[1]).unwrap().status, Status::Pending);
+}
+
+#[tokio::test]
+async fn only_a_job_that_is_canceling_is_canceled_by_force() {
+    let gitlab = StandinGitlab::start().await.unwrap();
+    gitlab.set_long_poll(Duration::ZERO);
+    let project = gitlab.create_project("group/app");
+    gitlab.add_hook(project, "http://127.0.0.1:1/", None, None).unwrap();
+    let (runner, token) = gitlab.create_shared_runner(project, ["linux"]);
+    let job = gitlab.run_pipeline(project, vec![JobSpec::new("build").tags(["linux"])]).unwrap()[0];
+    let http = Http::new(&gitlab);
+    let ask = json!({"token": token, "info": {"features": {"cancel_gracefully": true}}});
+    assert_eq!(send(http.request("POST", "jobs/request").json(&ask)).await.0, 201);
+    for (query, expected) in [
+        ("?force=true", "running"),
+        ("", "canceling"),
+        ("", "canceling"),
+        ("?force=true", "canceled"),
+        ("?force=true", "canceled"),
+    ] {
+        let (status, job) =
+            send(http.api("POST", &format!("projects/{project}/jobs/{job}/cancel{query}"))).await;
+        assert_eq!((status, &job["status"]), (201, &json!(expected)), "{query}");
+        assert_eq!(job["runner"]["id"], runner.0);
+    }
+    let again = gitlab.retry(job).unwrap();
+    let told: Vec<_> = gitlab.deliveries().iter().map(|delivery| (delivery.job, delivery.status)).collect();
+    assert_eq!(
+        told,
+        [
+            (job, Status::Created),
+            (job, Status::Pending),
+            (job, Status::Running),
+            (job, Status::Canceled),
+            (again, Status::Created),
+            (again, Status::Pending),
+        ]
+    );
 }
 
 #[tokio::test]

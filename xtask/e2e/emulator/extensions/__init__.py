@@ -21,6 +21,7 @@ MODULES = (
     "network",
     "policies",
     "rights",
+    "schedules",
     "streams",
     "templates",
     "tenancy",

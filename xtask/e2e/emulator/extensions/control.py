@@ -9,6 +9,7 @@ GET  /written                          what must hold no secret: tags, user data
 GET  /roles/<name>/credentials         credentials of a role, whoever it trusts
 POST /instances/<id>/power-off         the machine switches itself off
 POST /instances/<id>/interruption?in=N AWS wants the spot instance back in N seconds
+POST /schedules/<name>/firing          it is time for this schedule
 """
 
 import contextvars
@@ -20,7 +21,7 @@ from base64 import b64decode
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlsplit
 
-from extensions import fleets, machines, metadata
+from extensions import fleets, machines, metadata, schedules
 from ministack.core.responses import set_request_account_id, set_request_region
 from ministack.services import cloudwatch_logs, ec2, eventbridge, iam, stepfunctions
 
@@ -91,6 +92,8 @@ def handle(request: tuple, parameters: dict, body) -> tuple:
             machines.power_off(ec2._instances[name])
         case ("POST", "instances", name, "interruption") if name in ec2._instances:
             machines.interrupt(ec2._instances[name], float(parameters["in"]))
+        case ("POST", "schedules", name, "firing"):
+            return schedules.fire(name)
         case _:
             return 404, None
     return 200, None

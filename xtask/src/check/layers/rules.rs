@@ -52,7 +52,15 @@ pub(super) const RULES: &[Rule] = &[
         uses: &["mayfly-agent", "mayfly-app", "mayfly-aws", "mayfly-core", "mayfly-gitlab"],
         never_below: &[],
     },
-    Rule { name: "mayfly-standins", role: Role::StandIns, uses: &["mayfly-core"], never_below: &[] },
+    // What dispatcher and reconciler share: programs cannot use each other.
+    Rule { name: "mayfly-wiring", role: Role::Library, uses: ADAPTERS_AND_USE_CASES, never_below: &[] },
+    // The simulation runs the use cases.
+    Rule {
+        name: "mayfly-standins",
+        role: Role::StandIns,
+        uses: &["mayfly-app", "mayfly-core"],
+        never_below: &[],
+    },
     Rule {
         name: "mayfly-cli",
         role: Role::Program,
@@ -67,8 +75,8 @@ pub(super) const RULES: &[Rule] = &[
         never_below: &["aws-config", "aws-sdk-cloudwatchlogs", "aws-sdk-ec2"],
     },
     Rule { name: "mayfly-webhook", role: Role::Program, uses: ADAPTERS_AND_USE_CASES, never_below: &[] },
-    Rule { name: "mayfly-dispatcher", role: Role::Program, uses: ADAPTERS_AND_USE_CASES, never_below: &[] },
-    Rule { name: "mayfly-reconciler", role: Role::Program, uses: ADAPTERS_AND_USE_CASES, never_below: &[] },
+    Rule { name: "mayfly-dispatcher", role: Role::Program, uses: AUTOSCALER, never_below: &[] },
+    Rule { name: "mayfly-reconciler", role: Role::Program, uses: AUTOSCALER, never_below: &[] },
     Rule {
         name: "mayfly-shell-runner",
         role: Role::Program,
@@ -82,6 +90,9 @@ pub(super) const RULES: &[Rule] = &[
 
 /// What a Lambda function wires together.
 const ADAPTERS_AND_USE_CASES: &[&str] = &["mayfly-app", "mayfly-aws", "mayfly-core", "mayfly-gitlab"];
+
+/// What a function of the autoscaler stack uses.
+const AUTOSCALER: &[&str] = &["mayfly-app", "mayfly-aws", "mayfly-core", "mayfly-wiring"];
 
 /// What an agent needs on an instance and nowhere else. A function's agent is given its assignment.
 const AWS_OF_INSTANCES: &[&str] = &["aws-config", "aws-sdk-*"];

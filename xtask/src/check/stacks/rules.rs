@@ -41,4 +41,4 @@ pub(super) const IN_NO_FUNCTION: &[(&str, &str)] = &[
 const RING: &str = "ring does the cryptography, and aws-lc's first random bytes take 20 ms of CPU";
 const RUSTLS: &str = "rustls does TLS";
 const WEBHOOK_CALLS: &str = "it calls Parameter Store and EventBridge only";
-const NO_EC2: &str = "only dispatcher and reconciler start machines";
+const NO_EC2: &str = "only dispatcher and reconciler deal with machines";

@@ -121,6 +121,33 @@ fn an_item_from_before_protection_and_machines_were_known_is_read() {
 }
 
 #[test]
+fn a_record_says_that_it_is_open_as_long_as_it_is() {
+    let mut record = full_record(KEY, RUNNER);
+    assert_eq!(to_item(&record).unwrap().get("open"), Some(&text("yes")));
+    record.enter(LedgerState::Finished, "for the test", NOW);
+    assert_eq!(to_item(&record).unwrap().get("open"), Some(&text("yes")), "a former runner lives");
+    record.former.clear();
+    assert_eq!(to_item(&record).unwrap().get("open"), None);
+}
+
+#[test]
+fn an_item_that_does_not_say_since_when_it_is_known_is_known_since_its_first_transition() {
+    let mut record = full_record(KEY, RUNNER);
+    record.known_since = NOW + SignedDuration::from_hours(1);
+    let first_heard_of = |record: &LedgerRecord| {
+        let mut item = to_item(record).unwrap();
+        assert!(item.remove("known_since").is_some());
+        to_record(item).unwrap().known_since
+    };
+    assert_eq!(first_heard_of(&record), NOW);
+    record.transitions.clear();
+    record.expires_at = NOW + RETENTION;
+    assert_eq!(first_heard_of(&record), NOW, "or at the latest since it was last written");
+    record.expires_at = Timestamp::from_second(Timestamp::MIN.as_second()).unwrap();
+    assert_eq!(first_heard_of(&record), Timestamp::MIN);
+}
+
+#[test]
 fn an_expiry_is_kept_in_whole_seconds() {
     let mut record = new_record(KEY, "build");
     record.expires_at = NOW + SignedDuration::from_millis(1_999);
@@ -137,6 +164,16 @@ fn what_cannot_be_read_is_named() {
         ("version", Some(AttributeValue::Null(true)), "attribute `version` is missing"),
         ("version", Some(text("1")), "attribute `version` cannot be read: "),
         ("version", Some(number("-1")), "attribute `version` cannot be read: "),
+        (
+            "version",
+            Some(number("18446744073709551615")),
+            "attribute `version` cannot be read: there is no next",
+        ),
+        ("known_since", Some(text("yesterday")), "attribute `known_since` cannot be read: "),
+        ("not_before", Some(number("1")), "attribute `not_before` cannot be read: "),
+        ("former", Some(AttributeValue::L(vec![text("i-0")])), "attribute `former` cannot be read: "),
+        ("retries", Some(number("-1")), "attribute `retries` cannot be read: "),
+        ("retry", Some(text("perhaps")), "attribute `retry` cannot be read: "),
         ("state", Some(text("paused")), "attribute `state` cannot be read: "),
         ("rank", Some(number("2")), "attribute `rank` cannot be read: "),
         ("pk", Some(text("job#1977")), "attribute `pk` cannot be read: `1977` is not a job key"),
@@ -175,6 +212,12 @@ fn the_item_of_a_new_record_is_pinned() {
       },
       "job_name": {
         "S": "build"
+      },
+      "known_since": {
+        "S": "2100-01-01T00:00:00Z"
+      },
+      "open": {
+        "S": "yes"
       },
       "pk": {
         "S": "job#gitlab.example.com/380/1977"

@@ -43,7 +43,7 @@ fn a_written_row_says_only_what_is_special() {
     assert_eq!(attributes(plain), "pk sk type");
     assert_eq!(
         attributes(special),
-        "arn executor keep_aws_credentials max_life_seconds pass_env pk runner_token sk type wait_timeout_seconds"
+        "arn executor keep_aws_credentials max_life_seconds pass_env pk retries_after_loss runner_token sk type wait_timeout_seconds"
     );
 }
 
@@ -69,6 +69,9 @@ fn settings_are_read_in_every_form_a_console_writes() {
     });
     check("keep_aws_credentials", text("true"), |settings| settings.keep_aws_credentials = true);
     check("keep_aws_credentials", text("false"), |_| {});
+    check("retries_after_loss", number("0"), |_| {});
+    check("retries_after_loss", number("3"), |settings| settings.retries_after_loss = 3);
+    check("retries_after_loss", text(" 1 "), |settings| settings.retries_after_loss = 1);
     check("pass_env", set, |settings| settings.pass_env = vec!["A".to_owned()]);
     check("pass_env", list(&["B", "A"]), |settings| {
         settings.pass_env = vec!["B".to_owned(), "A".to_owned()];
@@ -99,6 +102,7 @@ fn targets_are_read() {
 fn what_cannot_be_read_is_named_without_its_value() {
     let type_words = "attribute `type` is not `LAMBDA`, `EC2` or `LOCAL`";
     let seconds = "attribute `max_life_seconds` is not a whole number of seconds";
+    let retries = "attribute `retries_after_loss` is not a whole number from 0 to 3";
     let env = "attribute `pass_env` is not a set or list of texts";
     for (attribute, value, reason) in [
         ("type", AttributeValue::Null(true), "attribute `type` is missing"),
@@ -113,6 +117,11 @@ fn what_cannot_be_read_is_named_without_its_value() {
         ("max_life_seconds", AttributeValue::Bool(true), seconds),
         ("runner_token", text("two words"), "attribute `runner_token` is not the name of a secret"),
         ("keep_aws_credentials", text("yes"), "attribute `keep_aws_credentials` is not `true` or `false`"),
+        ("retries_after_loss", number("4"), retries),
+        ("retries_after_loss", number("-1"), retries),
+        ("retries_after_loss", number("0.5"), retries),
+        ("retries_after_loss", text("always"), retries),
+        ("retries_after_loss", AttributeValue::Bool(true), retries),
         ("pass_env", text("PATH"), env),
         ("pass_env", AttributeValue::L(vec![number("1")]), env),
     ] {

@@ -15,7 +15,7 @@ use mayfly_core::clock::Clock;
 use mayfly_core::decide::LaunchPolicy;
 use mayfly_core::error::PortError;
 use mayfly_core::ids::SecretName;
-use mayfly_core::ports::{Backend, SecretStore};
+use mayfly_core::ports::{Backend, Meter, SecretStore};
 use mayfly_gitlab::client::{GitlabClient, GitlabClientConfig};
 use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::Mutex;
@@ -38,7 +38,7 @@ const API_TOKEN: &str = "ApiToken";
 const CA_CERTIFICATES: &str = "CaCertificates";
 
 /// Makes the dispatcher, and keeps it.
-pub(crate) struct Wiring {
+pub struct Wiring {
     settings: Settings,
     clock: Arc<dyn Clock>,
     mappings: Arc<DynamoMappingStore>,
@@ -46,6 +46,7 @@ pub(crate) struct Wiring {
     backends: Vec<Arc<dyn Backend>>,
     machines: Option<Machines>,
     parameters: Arc<ParameterStore>,
+    meter: Arc<dyn Meter>,
     made: Mutex<Option<(Gitlab, Dispatcher)>>,
 }
 
@@ -68,7 +69,13 @@ impl PartialEq for Gitlab {
 }
 
 impl Wiring {
-    pub(crate) fn new(settings: &Settings, connection: &Connection, clock: &Arc<dyn Clock>) -> Self {
+    /// The ports of these settings. Nothing is called yet.
+    pub fn new(
+        settings: &Settings,
+        connection: &Connection,
+        clock: &Arc<dyn Clock>,
+        meter: Arc<dyn Meter>,
+    ) -> Self {
         let dynamodb = connection.dynamodb();
         let parameters = Parameters::new(connection.ssm(), KEEP_PARAMETERS_FOR, Arc::clone(clock));
         let mappings = DynamoMappingStore::new(
@@ -84,13 +91,18 @@ impl Wiring {
             machines: settings.machines.as_ref().map(|machines| machines_of(machines, connection)),
             backends: vec![Arc::new(LambdaBackend::new(connection.lambda(), settings.tenant_isolation))],
             parameters: Arc::new(ParameterStore::new(parameters, settings.parameter_path.clone())),
+            meter,
             made: Mutex::new(None),
             settings: settings.clone(),
         }
     }
 
     /// The dispatcher, for GitLab as it is now.
-    pub(crate) async fn dispatcher(&self) -> Result<Dispatcher, PortError> {
+    ///
+    /// # Errors
+    ///
+    /// If what Parameter Store has of GitLab cannot be read, or is not what it must be.
+    pub async fn dispatcher(&self) -> Result<Dispatcher, PortError> {
         let gitlab = self.read_gitlab().await?;
         let mut made = self.made.lock().await;
         if let Some((known, dispatcher)) = made.as_ref()
@@ -135,6 +147,7 @@ impl Wiring {
         })?;
         let settings = &self.settings;
         Ok(Dispatcher {
+            installation: settings.installation.clone(),
             holder: settings.holder.clone(),
             clock: Arc::clone(&self.clock),
             mappings: self.mappings.clone(),
@@ -150,14 +163,15 @@ impl Wiring {
             gitlab_url: gitlab.url.clone(),
             ca_file: settings.runner_ca_file.clone(),
             policy: LaunchPolicy::default(),
+            meter: Arc::clone(&self.meter),
         })
     }
 }
 
 fn machines_of(settings: &MachineSettings, connection: &Connection) -> Machines {
-    let (table, role_id) = (&settings.assignment_table, &settings.role_id);
+    let (table, role_id, stack) = (&settings.assignment_table, &settings.role_id, &settings.defaults.stack);
     Machines {
-        backend: Arc::new(Ec2Backend::new(connection.ec2(), connection.dynamodb(), table, role_id)),
+        backend: Arc::new(Ec2Backend::new(connection.ec2(), connection.dynamodb(), table, role_id, stack)),
         roles: Arc::new(StsJobRoles::new(connection.sts())),
         defaults: settings.defaults.clone(),
     }

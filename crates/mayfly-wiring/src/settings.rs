@@ -1,4 +1,4 @@
-//! What the stack tells the function.
+//! What the stack tells its functions.
 
 mod machines;
 
@@ -8,38 +8,46 @@ use std::str::FromStr;
 use mayfly_app::Registration;
 use mayfly_aws::function::{InvalidVariable, Variables};
 use mayfly_aws::ssm::ParameterPath;
+use mayfly_core::ids::Installation;
 use mayfly_core::launch::Holder;
 use mayfly_core::machine::MachineSpec;
 use mayfly_core::mapping::{RunnerSettings, Target};
 use mayfly_core::resolve::DefaultTarget;
 
-pub(crate) use machines::MachineSettings;
+pub use machines::MachineSettings;
 
-/// The function's settings.
+/// The settings of a function that acts as a dispatcher.
 #[derive(Debug, Clone)]
-pub(crate) struct Settings {
-    pub(crate) mapping_table: String,
-    pub(crate) ledger_table: String,
+pub struct Settings {
+    /// The name of the mapping table.
+    pub mapping_table: String,
+    /// The name of the ledger table.
+    pub ledger_table: String,
     /// The address of the launch queue.
-    pub(crate) launch_queue: String,
+    pub launch_queue: String,
     /// Where GitLab's address and tokens are in Parameter Store.
-    pub(crate) parameter_path: ParameterPath,
-    pub(crate) default_target: Option<DefaultTarget>,
-    pub(crate) registration: Registration,
+    pub parameter_path: ParameterPath,
+    /// Where jobs go that no mapping names; `None`: they are not ours.
+    pub default_target: Option<DefaultTarget>,
+    /// How runners get their token.
+    pub registration: Registration,
     /// Whether shell runners are kept apart by project and protection of the branch.
-    pub(crate) tenant_isolation: bool,
+    pub tenant_isolation: bool,
     /// A file with the certificates of a private authority, on the runner's machine.
-    pub(crate) runner_ca_file: Option<PathBuf>,
+    pub runner_ca_file: Option<PathBuf>,
     /// The stack's name, under which metrics are counted.
-    pub(crate) stack: String,
+    pub stack: String,
     /// What machines are started with; `None` if the stack has none.
-    pub(crate) machines: Option<MachineSettings>,
+    pub machines: Option<MachineSettings>,
+    /// The id of the stack: its registrations in GitLab say so.
+    pub installation: Installation,
     /// This environment, in claims: the name of its log stream, so that its log is found.
-    pub(crate) holder: Holder,
+    pub holder: Holder,
 }
 
 impl Settings {
-    pub(crate) fn read<F>(variables: &Variables<F>) -> Result<Self, InvalidVariable>
+    /// Reads them; an error names the first variable that is missing or wrong.
+    pub fn read<F>(variables: &Variables<F>) -> Result<Self, InvalidVariable>
     where
         F: Fn(&str) -> Option<String>,
     {
@@ -59,6 +67,7 @@ impl Settings {
             registration: mode.0,
             tenant_isolation: variables.switch("MAYFLY_TENANT_ISOLATION", false)?,
             runner_ca_file: variables.optional("MAYFLY_RUNNER_CA_FILE", "the path of a file")?,
+            installation: variables.required("MAYFLY_STACK_ID", "the id of the stack")?,
             stack,
             holder: Holder(variables.required("AWS_LAMBDA_LOG_STREAM_NAME", "set by Lambda")?),
         })
@@ -102,7 +111,7 @@ impl FromStr for Mode {
 mod tests {
     use super::*;
 
-    const GOOD: [(&str, &str); 8] = [
+    const GOOD: [(&str, &str); 9] = [
         ("AWS_LAMBDA_LOG_STREAM_NAME", "2026/08/01/[$LATEST]0a1b"),
         ("MAYFLY_DEFAULT_TARGET", "none"),
         ("MAYFLY_LAUNCH_QUEUE_URL", "https://sqs.eu-central-1.amazonaws.com/1/mayfly-launch"),
@@ -111,6 +120,7 @@ mod tests {
         ("MAYFLY_PARAMETER_PATH", "/mayfly"),
         ("MAYFLY_REGISTRATION", "per-job"),
         ("MAYFLY_STACK", "mayfly-autoscaler"),
+        ("MAYFLY_STACK_ID", "arn:aws:cloudformation:eu-central-1:123456789012:stack/mayfly-autoscaler/0a1b"),
     ];
 
     fn read(name: &str, value: Option<&str>) -> Result<Settings, String> {

@@ -1,4 +1,4 @@
-//! What the stack tells the function of its machines.
+//! What the stack tells its functions of its machines.
 
 use std::collections::BTreeMap;
 
@@ -7,15 +7,17 @@ use mayfly_core::machine::{Architecture, MachineDefaults};
 
 /// What it takes to start machines. A stack without subnets has none.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct MachineSettings {
-    pub(crate) assignment_table: String,
+pub struct MachineSettings {
+    /// The name of the table where each machine finds its assignment.
+    pub assignment_table: String,
     /// The id of the role that machines have: the first half of what IAM calls their user id.
-    pub(crate) role_id: String,
-    pub(crate) defaults: MachineDefaults,
+    pub role_id: String,
+    /// What machines are started with that no mapping says.
+    pub defaults: MachineDefaults,
 }
 
 impl MachineSettings {
-    pub(crate) fn read<F>(variables: &Variables<F>, stack: &str) -> Result<Option<Self>, InvalidVariable>
+    pub(super) fn read<F>(variables: &Variables<F>, stack: &str) -> Result<Option<Self>, InvalidVariable>
     where
         F: Fn(&str) -> Option<String>,
     {

@@ -1,0 +1,45 @@
+//! `mayfly runners`.
+
+mod lives;
+
+use std::process::ExitCode;
+
+use clap::Args;
+use mayfly_core::clock::{Clock, SystemClock};
+use mayfly_core::ports::Ledger;
+
+use self::lives::Lives;
+use crate::installation::InstallationFlags;
+use crate::output::OutputFlags;
+
+/// List every runner that is not known to be gone, the oldest first, and why it lives.
+///
+/// This is what the ledger says; the reconciler compares it with what there is.
+#[derive(Debug, Args)]
+#[command(after_help = EXIT_CODES, after_long_help = EXIT_CODES)]
+pub(crate) struct RunnersCommand {
+    #[command(flatten)]
+    installation: InstallationFlags,
+    #[command(flatten)]
+    output: OutputFlags,
+}
+
+const EXIT_CODES: &str = "\
+States:
+  starting  asked for, and its agent is not up yet
+  waiting   for its job, or for any other that it may take
+  running   it has a job
+  leaving   its job is over, or it was told to end
+  overdue   it is past its maximum life: the reconciler ends it
+
+Exit codes:
+  0  the list is printed, and may be empty
+  1  the ledger or AWS could not be read
+  2  the command line is wrong";
+
+pub(crate) async fn run(command: RunnersCommand) -> anyhow::Result<ExitCode> {
+    let ledger = command.installation.ledger().await?;
+    let sweep = ledger.get().open().await?;
+    command.output.print(&Lives::of(&sweep, SystemClock.now()))?;
+    Ok(ExitCode::SUCCESS)
+}
