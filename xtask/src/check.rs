@@ -4,6 +4,7 @@ mod deny;
 mod docs;
 mod layers;
 mod manners;
+mod mutants;
 mod scripts;
 mod stacks;
 mod templates;
@@ -40,6 +41,8 @@ pub(crate) enum Check {
     Templates,
     /// The shell scripts: shellcheck, and the tests of how images are made
     Scripts,
+    /// Deliberate faults are caught by the simulation or the model check. Takes minutes: only when it is asked for
+    Mutants,
 }
 
 /// What one check came to.
@@ -58,10 +61,13 @@ const CLIPPY: [&str; 8] =
 const RUSTDOC: [&str; 5] = ["doc", "--workspace", "--no-deps", "--document-private-items", "--all-features"];
 
 /// Runs the wanted checks, or all if none is named, one after the other whatever fails; true if all passed.
-pub(crate) fn run(only: &[Check], advisories: bool) -> Result<bool> {
+pub(crate) fn run(only: &[Check], advisories: bool, mutants: bool) -> Result<bool> {
     let workspace = workspace()?;
-    let wanted =
-        Check::value_variants().iter().copied().filter(|check| only.is_empty() || only.contains(check));
+    let is_wanted = |check: &Check| match check {
+        Check::Mutants => mutants || only.contains(check),
+        check => only.is_empty() || only.contains(check),
+    };
+    let wanted = Check::value_variants().iter().copied().filter(is_wanted);
     let results: Vec<CheckResult> = wanted.map(|check| run_one(check, &workspace, advisories)).collect();
     println!("\n{}", table(&results));
     Ok(results.iter().all(|result| result.problems.is_empty()))
@@ -85,6 +91,7 @@ impl Check {
             Self::Docs => docs::problems(workspace),
             Self::Templates => templates::problems(workspace),
             Self::Scripts => scripts::problems(workspace),
+            Self::Mutants => mutants::problems(workspace),
         }
     }
 }

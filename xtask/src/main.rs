@@ -6,6 +6,7 @@ mod check;
 mod e2e;
 mod process;
 mod python;
+mod sim;
 mod test;
 
 use std::process::ExitCode;
@@ -39,6 +40,9 @@ enum Task {
         /// can fail for reasons outside of this checkout, so CI leaves it out
         #[arg(long)]
         advisories: bool,
+        /// Plants deliberate faults in a copy of the workspace, and sees that each is caught. Takes some minutes
+        #[arg(long)]
+        mutants: bool,
     },
     /// Deploys the stacks into an emulator of AWS and runs the tests there. Needs Linux, Python 3.11 or later and make
     E2e {
@@ -54,14 +58,21 @@ enum Task {
         /// Its name; an unknown one lists the known ones
         name: String,
     },
+    /// Runs the seeded simulation: no job is lost, no runner leaks, whatever goes wrong
+    Sim {
+        /// Passed on to it, such as `--jobs 100000 --seed 7`; `--help` tells of them
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "ARGS")]
+        arguments: Vec<String>,
+    },
 }
 
 fn main() -> ExitCode {
     let outcome = match Arguments::parse().task {
         Task::Test { runner_arguments } => test::run(&runner_arguments),
-        Task::Check { only, advisories } => check::run(&only, advisories),
+        Task::Check { only, advisories, mutants } => check::run(&only, advisories, mutants),
         Task::E2e { keep, test_arguments } => e2e::run(keep, &test_arguments),
         Task::Bench { name } => bench::run(&name),
+        Task::Sim { arguments } => sim::run(&arguments),
     };
     match outcome {
         Ok(true) => ExitCode::SUCCESS,

@@ -8,3 +8,4 @@ pub mod gitlab;
 pub mod lambda_runtime;
 mod random;
 pub mod runner;
+pub mod simulation;
