@@ -2,7 +2,7 @@
 
 use mayfly_core::decide::{MachineNews, RunnerEnd, RunnerOutcome, StartAgain, decide_machine_news};
 use mayfly_core::error::PortError;
-use tracing::{debug, info};
+use tracing::debug;
 
 use crate::dispatcher::Dispatcher;
 use crate::handle::{RunnerGone, runner_gone, write_owner};
@@ -16,13 +16,13 @@ pub async fn machine_news(
     news: &MachineNews,
 ) -> Result<Option<StartAgain>, PortError> {
     let runner = news.runner();
-    if dispatcher.ledger.by_runner(&runner, dispatcher.clock.now()).await?.is_none() {
-        debug!(machine = %news.id, "Machine {} is not ours", news.id);
+    if !news.state.is_end() {
+        debug!(machine = %news.id, state = ?news.state, "Machine {}: {:?}", news.id, news.state);
+        write_owner(dispatcher, &runner, |owner, _| decide_machine_news(owner, news)).await?;
         return Ok(None);
     }
-    if !news.state.is_end() {
-        info!(machine = %news.id, state = ?news.state, "Machine {}: {:?}", news.id, news.state);
-        write_owner(dispatcher, &runner, |owner, _| decide_machine_news(owner, news)).await?;
+    if dispatcher.ledger.by_runner(&runner, dispatcher.clock.now()).await?.is_none() {
+        debug!(machine = %news.id, "Machine {} is not ours", news.id);
         return Ok(None);
     }
     if let Some(machines) = &dispatcher.machines {

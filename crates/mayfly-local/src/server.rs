@@ -77,13 +77,7 @@ impl LocalServer {
         let store = EmbeddedStore::open(&data_dir.database()).await?;
         let queue = Queue::open(&data_dir.database(), Arc::clone(&clock))?;
         let ledger = DynamoLedger::new(store.client.clone(), LEDGER_TABLE);
-        let mappings =
-            DynamoMappingStore::new(store.client.clone(), MAPPING_TABLE, MAPPINGS_KEPT, Arc::clone(&clock));
-        if let Some(wanted) = &settings.mappings {
-            replace_mappings(&mappings, wanted)
-                .await
-                .context("cannot write the mappings of the settings file")?;
-        }
+        let mappings = mappings(&settings, &store, Arc::clone(&clock)).await?;
         let (backend, left) = LocalBackend::new(backend_config(&settings, &data_dir));
         let counts = Arc::new(Counts::default());
         let dispatcher = dispatcher(
@@ -95,9 +89,7 @@ impl LocalServer {
             backend.clone(),
             Arc::clone(&counts),
         )?;
-        let listener = TcpListener::bind(settings.listen).await.with_context(|| {
-            format!("cannot listen on {}: choose another address with --listen", settings.listen)
-        })?;
+        let listener = listen(settings.listen).await?;
         let address = listener.local_addr()?;
 
         pick_up(&dispatcher, &backend, &queue).await?;
@@ -309,6 +301,25 @@ async fn pick_up(dispatcher: &Dispatcher, backend: &LocalBackend, queue: &Queue)
         );
     }
     Ok(())
+}
+
+async fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
+    let bound = TcpListener::bind(address).await;
+    bound.with_context(|| format!("cannot listen on {address}: choose another address with --listen"))
+}
+
+/// The mapping table, with the rows of the settings file if that has any.
+async fn mappings(
+    settings: &LocalSettings,
+    store: &EmbeddedStore,
+    clock: Arc<dyn Clock>,
+) -> anyhow::Result<DynamoMappingStore> {
+    let mappings = DynamoMappingStore::new(store.client.clone(), MAPPING_TABLE, MAPPINGS_KEPT, clock);
+    if let Some(wanted) = &settings.mappings {
+        let replaced = replace_mappings(&mappings, wanted).await;
+        replaced.context("cannot write the mappings of the settings file")?;
+    }
+    Ok(mappings)
 }
 
 /// Makes the table equal to the wanted rows.
