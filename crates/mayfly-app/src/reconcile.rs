@@ -37,7 +37,7 @@ pub struct Reconciler {
 pub enum Mode {
     /// It is.
     Act,
-    /// It is only told.
+    /// It is only told. What must be seen twice is remembered all the same.
     DryRun,
 }
 
@@ -81,12 +81,11 @@ pub async fn reconcile_once(reconciler: &Reconciler, mode: Mode) -> Result<Pass,
     let plan = reconcile(&look.snapshot(), &reconciler.policy);
     say(&plan, mode);
     let mut pass = Pass { open: look.open, unseen: look.unseen, plan, done: Vec::new() };
-    if mode == Mode::DryRun {
-        return Ok(pass);
+    if mode == Mode::Act {
+        let repairs = stream::iter(pass.plan.repairs.clone());
+        pass.done =
+            repairs.map(|repair| repair_one(reconciler, repair)).buffer_unordered(AT_ONCE).collect().await;
     }
-    let repairs = stream::iter(pass.plan.repairs.clone());
-    pass.done =
-        repairs.map(|repair| repair_one(reconciler, repair)).buffer_unordered(AT_ONCE).collect().await;
     pass.plan.memory.strangers.extend(strangers(&pass.done));
     if pass.plan.memory != look.memory {
         reconciler.dispatcher.ledger.remember(&pass.plan.memory).await?;

@@ -7,7 +7,7 @@ use mayfly_core::decide::{
 use mayfly_core::error::PortError;
 use mayfly_core::event::JobEvent;
 use mayfly_core::ids::{JobKey, RunnerId};
-use mayfly_core::ledger::LedgerRecord;
+use mayfly_core::ledger::{LedgerRecord, LedgerState};
 use mayfly_core::mapping::TargetType;
 use mayfly_core::ports::{BrokenRecord, Fact, Written};
 use mayfly_core::reconcile::{Act, Reason, Repair};
@@ -150,7 +150,12 @@ async fn mend(
     record: &LedgerRecord,
 ) -> Result<String, PortError> {
     Ok(match dispatcher.ledger.mend(broken, record).await? {
-        Written::Yes => format!("it is `{}` now", record.state),
+        Written::Yes => {
+            if record.state == LedgerState::Parked {
+                dispatcher.meter.note(&Fact::JobParked);
+            }
+            format!("it is `{}` now", record.state)
+        }
         Written::Conflict => NOT_NEEDED.to_owned(),
     })
 }

@@ -2,7 +2,7 @@
 
 use mayfly_core::decide::{EndRunner, MachineNews, MachineState, RunnerOutcome, decide_machine_news};
 use mayfly_core::error::PortError;
-use mayfly_core::ids::{JobKey, RunnerId};
+use mayfly_core::ids::{JobKey, ProjectId, RunnerId};
 use mayfly_core::mapping::TargetType;
 use mayfly_core::reconcile::{Act, EndOnlyIf, Reason, Repair};
 use mayfly_core::runner_name::RunnerName;
@@ -15,9 +15,11 @@ use crate::handle::{end_runner, write_owner};
 
 /// Ends a runner, if it is still as the plan has it, and writes that down. Its job, if that still waits, gets another.
 pub(super) async fn end(reconciler: &Reconciler, repair: &Repair) -> Result<String, PortError> {
-    let Act::End { runner, job, registered, only_if } = &repair.act else { return Ok(String::new()) };
+    let Act::End { runner, job, registered, projects, only_if } = &repair.act else {
+        return Ok(String::new());
+    };
     let dispatcher = &reconciler.dispatcher;
-    if let Some(objection) = objection(dispatcher, runner, job.as_ref(), *registered, *only_if).await? {
+    if let Some(objection) = objection(dispatcher, runner, projects, *registered, *only_if).await? {
         return Ok(objection);
     }
     let ending = EndRunner {
@@ -60,18 +62,28 @@ async fn is_former(dispatcher: &Dispatcher, job: &JobKey, runner: &RunnerName) -
 async fn objection(
     dispatcher: &Dispatcher,
     runner: &RunnerName,
-    job: Option<&JobKey>,
+    projects: &[ProjectId],
     registered: Option<RunnerId>,
     only_if: EndOnlyIf,
 ) -> Result<Option<String>, PortError> {
-    match (only_if, job, registered) {
-        (EndOnlyIf::Unread, _, _) => read_after_all(dispatcher, runner).await,
-        (EndOnlyIf::Idle, Some(job), Some(id)) => {
-            let job = job_of_paused(dispatcher, job.project, id).await?;
-            Ok(job.map(|job| format!("it has job {job}")))
-        }
-        (EndOnlyIf::Always | EndOnlyIf::Idle, _, _) => Ok(None),
+    match (only_if, registered) {
+        (EndOnlyIf::Unread, _) => read_after_all(dispatcher, runner).await,
+        (EndOnlyIf::Idle, Some(id)) => busy_after_all(dispatcher, projects, id).await,
+        (EndOnlyIf::Always | EndOnlyIf::Idle, _) => Ok(None),
     }
+}
+
+async fn busy_after_all(
+    dispatcher: &Dispatcher,
+    projects: &[ProjectId],
+    id: RunnerId,
+) -> Result<Option<String>, PortError> {
+    for project in projects {
+        if let Some(job) = job_of_paused(dispatcher, *project, id).await? {
+            return Ok(Some(format!("it has job {job}")));
+        }
+    }
+    Ok(None)
 }
 
 /// Takes the assignment back: then the machine can get no job. If there is nothing to take back, the machine has read it.

@@ -14,6 +14,7 @@ use mayfly_core::runner_name::RunnerName;
 
 use super::Reconciler;
 use crate::dispatcher::{Dispatcher, Registration};
+use crate::gather::is_full;
 
 /// How many questions GitLab is asked at once.
 const QUESTIONS_AT_ONCE: usize = 10;
@@ -25,6 +26,7 @@ pub(super) struct Look {
     pub(super) open: usize,
     /// What could not be seen.
     pub(super) unseen: Vec<PortError>,
+    is_full: bool,
     is_gitlab_silent: bool,
     records: Vec<LedgerRecord>,
     broken: Vec<BrokenRecord>,
@@ -48,6 +50,7 @@ impl Look {
             memory: Memory::default(),
             open: 0,
             unseen: Vec::new(),
+            is_full: false,
             is_gitlab_silent: false,
             records: Vec::new(),
             broken: Vec::new(),
@@ -83,12 +86,14 @@ impl Look {
             registrations: self.registrations.as_deref(),
             projects: &self.projects,
             jobs: &self.jobs,
+            is_full: self.is_full,
             is_gitlab_silent: self.is_gitlab_silent,
             memory: &self.memory,
         }
     }
 
     async fn see_compute(&mut self, dispatcher: &Dispatcher) {
+        self.is_full = self.seen(is_full(dispatcher).await).unwrap_or(false);
         if let Some(machines) = &dispatcher.machines {
             self.machines = self.seen(machines.backend.list().await);
         }

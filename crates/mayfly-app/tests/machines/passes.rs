@@ -243,7 +243,6 @@ async fn a_dry_run_changes_nothing() {
     let pass = passes.pass(Mode::DryRun).await;
     assert_eq!((pass.plan.repairs.len(), pass.done.len()), (1, 0));
     assert_eq!((passes.world.records().await, passes.world.gitlab.runners().len()), before);
-    assert!(passes.world.ledger.inner().memory().await.unwrap().projects.is_empty());
 }
 
 #[tokio::test]
@@ -338,4 +337,21 @@ async fn died_unheard(ledger: Failing<MemoryLedger>) -> Passes {
     world.machines.end(&world.machine().await);
     world.advance(600);
     Passes::over(world)
+}
+
+#[tokio::test]
+async fn a_busy_machine_that_the_ledger_has_lost_is_not_ended_before_its_deadline() {
+    let passes = launched(1).await;
+    let (machine, key) = (passes.world.machine().await, passes.world.keys[0].clone());
+    let (job, _) = passes.take_job(&machine).await;
+    let record = passes.world.record().await;
+    passes.world.ledger.inner().forget(&record).await.unwrap();
+    let mut said = Vec::new();
+    for _ in 0..3 {
+        passes.world.advance(60);
+        let pass = passes.pass(Mode::Act).await;
+        said.extend(pass.done.into_iter().map(|done| done.result.unwrap()));
+    }
+    assert_eq!(said, [format!("it has job {job}"), format!("it has job {job}")]);
+    assert_eq!((passes.world.machines.live(), job), (vec![machine], key.job));
 }

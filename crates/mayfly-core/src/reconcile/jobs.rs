@@ -54,6 +54,9 @@ pub(super) fn repair(
     if record.state == LedgerState::Parked {
         return second_chance(record, told, index.now, policy);
     }
+    if index.snapshot.is_full && record.state == LedgerState::Seen {
+        return None;
+    }
     unserved(record, robbed, index.now, policy)
 }
 

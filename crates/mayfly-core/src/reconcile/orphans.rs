@@ -11,7 +11,7 @@ use crate::runner_name::RunnerName;
 
 use super::plan::{Act, EndOnlyIf, Reason, Repair};
 use super::policy::ReconcilePolicy;
-use super::snapshot::{Index, Snapshot};
+use super::snapshot::{Index, Presence, Snapshot};
 
 /// What the ledger says belongs to a job.
 #[derive(Default)]
@@ -90,14 +90,28 @@ fn judge_machine(
     if index.snapshot.is_gitlab_silent || index.job_on(&name, None).is_some() {
         return None;
     }
-    Some(end(name, Reason::OwnerUnknown))
+    // The ledger may have lost it, with its job.
+    let mut listed = index.snapshot.registrations.unwrap_or_default().iter();
+    let known = listed.find(|registration| registration.name == name).map(|registration| registration.id);
+    let mut repair = end(name, Reason::OwnerUnknown);
+    if let Act::End { registered, projects, only_if, .. } = &mut repair.act {
+        (*registered, *only_if) = (known, EndOnlyIf::Idle);
+        projects.clone_from(&machine.projects);
+    }
+    Some(repair)
 }
 
 fn is_unused(registration: &OurRunner, owned: &Owned<'_>, index: &Index<'_>) -> bool {
     let OurRunner { id, name } = registration;
     let is_owned = owned.registrations.contains(id) || owned.coming.contains(name);
     let is_stranger = index.snapshot.memory.strangers.contains(id);
-    !is_owned && !is_stranger && index.job_on(name, Some(*id)).is_none()
+    let has_compute = match index.presence(name) {
+        Presence::There(_) => true,
+        Presence::Missing => false,
+        // Lambda never tells; EC2 will.
+        Presence::Unknown => name.target == TargetType::Ec2,
+    };
+    !is_owned && !is_stranger && !has_compute && index.job_on(name, Some(*id)).is_none()
 }
 
 /// The registrations of others, as far as they are still there.
@@ -111,5 +125,6 @@ pub(super) fn strangers(snapshot: &Snapshot<'_>) -> BTreeSet<RunnerId> {
 
 fn end(runner: RunnerName, reason: Reason) -> Repair {
     let only_if = EndOnlyIf::Always;
-    Repair { act: Act::End { runner, job: None, registered: None, only_if }, reason }
+    let act = Act::End { runner, job: None, registered: None, projects: Vec::new(), only_if };
+    Repair { act, reason }
 }

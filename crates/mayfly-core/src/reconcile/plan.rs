@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::decide::RunnerOutcome;
 use crate::event::JobEvent;
-use crate::ids::{JobKey, RunnerId};
+use crate::ids::{JobKey, ProjectId, RunnerId};
 use crate::ledger::LedgerRecord;
 use crate::ports::BrokenRecord;
 use crate::runner_name::RunnerName;
@@ -60,6 +60,8 @@ pub enum Act {
         job: Option<JobKey>,
         /// Its registration, if that is known.
         registered: Option<RunnerId>,
+        /// The projects whose jobs it may have.
+        projects: Vec<ProjectId>,
         /// What must be true at the moment it is ended.
         only_if: EndOnlyIf,
     },

@@ -127,6 +127,7 @@ impl Judged<'_> {
             runner: self.runner.name.clone(),
             job: Some(self.record.key.clone()),
             registered: self.runner.registered,
+            projects: vec![self.record.key.project],
             only_if,
         };
         Repair { act, reason }

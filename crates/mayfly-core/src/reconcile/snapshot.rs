@@ -36,6 +36,8 @@ pub struct Snapshot<'a> {
     pub projects: &'a BTreeMap<ProjectKey, Vec<LiveJob>>,
     /// The jobs that were asked for one by one; `None`: their project has no such job.
     pub jobs: &'a BTreeMap<JobKey, Option<JobView>>,
+    /// True if no backend has room for a runner: then jobs wait for it.
+    pub is_full: bool,
     /// True if GitLab was asked and did not answer everything.
     pub is_gitlab_silent: bool,
     /// What the last pass left.

@@ -78,6 +78,12 @@ fn a_job_whose_start_is_overdue_is_started() {
 }
 
 #[test]
+fn what_waits_for_room_is_left_to_whoever_has_it() {
+    let waiting = Scene::empty().record(in_state(job(1), LedgerState::Seen, ago(600))).waits(1);
+    check(&Scene { is_full: true, ..waiting }, NOTHING);
+}
+
+#[test]
 fn what_gitlab_shows_and_no_event_told_is_learned() {
     let lost = |status: &str| {
         [format!(

@@ -53,6 +53,7 @@ pub(super) struct Scene {
     pub(super) registrations: Option<Vec<OurRunner>>,
     pub(super) projects: BTreeMap<ProjectKey, Vec<LiveJob>>,
     pub(super) jobs: BTreeMap<JobKey, Option<JobView>>,
+    pub(super) is_full: bool,
     pub(super) is_gitlab_silent: bool,
     pub(super) memory: Memory,
     pub(super) policy: ReconcilePolicy,
@@ -69,6 +70,7 @@ impl Scene {
             registrations: Some(Vec::new()),
             projects: BTreeMap::from([(ProjectKey::of(&key(0)), Vec::new())]),
             jobs: BTreeMap::new(),
+            is_full: false,
             is_gitlab_silent: false,
             memory: Memory::default(),
             policy: ReconcilePolicy::default(),
@@ -121,7 +123,8 @@ impl Scene {
     }
 
     pub(super) fn machine(mut self, number: u64) -> Self {
-        let live = LiveMachine { id: machine(number).resource, deadline: None, launch: None };
+        let live =
+            LiveMachine { id: machine(number).resource, deadline: None, launch: None, projects: Vec::new() };
         self.machines.get_or_insert_default().push(live);
         self
     }
@@ -152,6 +155,7 @@ impl Scene {
             registrations: self.registrations.as_deref(),
             projects: &self.projects,
             jobs: &self.jobs,
+            is_full: self.is_full,
             is_gitlab_silent: self.is_gitlab_silent,
             memory: &self.memory,
         };
