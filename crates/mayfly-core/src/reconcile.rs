@@ -26,6 +26,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
+use crate::ids::JobKey;
+use crate::ledger::LedgerRecord;
 use snapshot::Index;
 
 /// Decides what to repair.
@@ -71,6 +73,6 @@ fn seen_twice(
 }
 
 /// The keys of all jobs whose records a snapshot holds.
-fn keys<'a>(records: &'a [crate::ledger::LedgerRecord]) -> BTreeSet<&'a crate::ids::JobKey> {
+fn keys(records: &[LedgerRecord]) -> BTreeSet<&JobKey> {
     records.iter().map(|record| &record.key).collect()
 }

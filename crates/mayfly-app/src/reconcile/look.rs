@@ -119,7 +119,7 @@ impl Look {
 
     async fn see_projects(&mut self, dispatcher: &Dispatcher, asked: &[ProjectKey]) {
         for some in asked.chunks(QUESTIONS_AT_ONCE) {
-            let questions = some.to_vec().into_iter().map(|project| ask_project(dispatcher, project));
+            let questions = some.iter().cloned().map(|project| ask_project(dispatcher, project));
             let answers: Vec<_> = stream::iter(questions).buffered(QUESTIONS_AT_ONCE).collect().await;
             let is_silent = answers.iter().all(|(_, answer)| answer.is_err());
             for (project, answer) in answers {

@@ -2,6 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
+use crate::ids::ResourceId;
 use crate::ledger::{Ended, LedgerRecord, LedgerState, RunnerRecord};
 use crate::mapping::Target;
 use crate::ports::LaunchOutcome;
@@ -107,18 +108,7 @@ pub fn decide_after_launch(
         machine.ended = Some(Ended { at: now, reason: "it was not needed".to_owned() });
     }
     let after = match outcome {
-        LaunchOutcome::Started { resource } => {
-            let name = RunnerName { target: claim.request.target.target_type(), resource: resource.clone() };
-            let reason = format!("runner {name} was started");
-            claim.refusals = 0;
-            record.runner = Some(match record.runner.take().filter(|noted| noted.name == name) {
-                Some(noted) => RunnerRecord { registered: claim.registered, ..noted },
-                None => RunnerRecord::new(name, claim.registered, now),
-            });
-            let state = if is_open { LedgerState::Launched } else { record.state };
-            record.enter(state, reason, now);
-            return (record, AfterLaunch::Done);
-        }
+        LaunchOutcome::Started { resource } => return (started(record, resource, now), AfterLaunch::Done),
         LaunchOutcome::Refused { reason } => {
             claim.forget_step();
             claim.step += 1;
@@ -160,6 +150,22 @@ pub fn decide_after_launch(
         }
     };
     if is_open { (record, after) } else { (record, AfterLaunch::Done) }
+}
+
+/// The record of a claim whose runner was started, perhaps noted before.
+fn started(mut record: LedgerRecord, resource: &ResourceId, now: Timestamp) -> LedgerRecord {
+    let Some(claim) = record.claim.as_mut() else { return record };
+    claim.refusals = 0;
+    let name = RunnerName { target: claim.request.target.target_type(), resource: resource.clone() };
+    let reason = format!("runner {name} was started");
+    record.runner = Some(match record.runner.take().filter(|noted| noted.name == name) {
+        Some(noted) => RunnerRecord { registered: claim.registered, ..noted },
+        None => RunnerRecord::new(name, claim.registered, now),
+    });
+    let is_open = record.state == LedgerState::Claimed;
+    let state = if is_open { LedgerState::Launched } else { record.state };
+    record.enter(state, reason, now);
+    record
 }
 
 /// Nothing is left of this attempt; the next one has tokens of its own, and anybody may make it.

@@ -80,26 +80,26 @@ pub fn decide_retried(record: &LedgerRecord, retry: Option<JobId>, now: Timestam
 
 /// The record of the new job of a retry, which counts how many were given up before it; `None` if that is known.
 pub fn retry_record(
-    retried: &LedgerRecord,
+    given_up: &LedgerRecord,
     job: JobId,
     known: Option<&LedgerRecord>,
     now: Timestamp,
 ) -> Option<LedgerRecord> {
-    let retries = retried.retries + 1;
+    let retries = given_up.retries + 1;
     let mut record = match known {
         Some(known) if known.retries == retries => return None,
         Some(known) => known.clone(),
         None => {
-            let key = JobKey { job, ..retried.key.clone() };
+            let key = JobKey { job, ..given_up.key.clone() };
             let created =
-                JobEvent { key, status: JobStatus::Created, received_at: now, ..retried.as_pending_event() };
+                JobEvent { key, status: JobStatus::Created, received_at: now, ..given_up.as_pending_event() };
             LedgerRecord::new(&created, now)
         }
     };
     record.retries = retries;
     record.enter(
         record.state,
-        format!("retry {retries} of job {}, whose machine died", retried.key.job),
+        format!("retry {retries} of job {}, whose machine died", given_up.key.job),
         now,
     );
     Some(record)

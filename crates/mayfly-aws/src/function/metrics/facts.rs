@@ -65,12 +65,12 @@ mod tests {
 
     fn check(fact: Fact, measures: &[(&str, &str, f64)], details: &[(&str, &str)]) {
         let entry = entry(&fact);
-        let measured: Vec<_> = entry
+        let told: Vec<_> = entry
             .measures
             .iter()
             .map(|measure| (measure.name, measure.unit, measure.value.as_f64().unwrap()))
             .collect();
-        assert_eq!(measured, measures, "{fact:?}");
+        assert_eq!(told, measures, "{fact:?}");
         assert_eq!(entry.details, details, "{fact:?}");
     }
 
