@@ -51,6 +51,10 @@ impl State {
                 self.world.takes(index, which);
             }
             Action::Succeeds(which) => self.world.succeeds(which),
+            Action::IsAborted(which) => {
+                self.budget.aborts -= 1;
+                self.world.is_aborted(which);
+            }
             Action::IsCanceled => self.world.job = Job::Over(None),
             Action::Leaves { index, dies } => self.leaves(index, dies),
             Action::TimePasses => self.time_passes(),
@@ -70,6 +74,7 @@ impl State {
 
     fn time_passes(&mut self) {
         self.budget.lapses -= u8::from(!self.dispatchers.iter().all(Dispatcher::is_idle));
+        self.budget.overstays -= u8::from(self.world.is_anybody_overdue());
         self.now += TICK;
         for compute in self.world.computes.iter_mut().filter(|compute| compute.work == Work::Waits) {
             compute.is_impatient = true;

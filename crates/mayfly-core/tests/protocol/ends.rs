@@ -44,7 +44,9 @@ fn every_run_ends_whatever_goes_wrong_in_it() {
             Budget { losses: 1, leaves: 1, ..KIND },
             Budget { crashes: 1, ..KIND },
             Budget { lapses: 1, ..KIND },
+            Budget { overstays: 1, ..KIND },
             Budget { thefts: 1, ..KIND },
+            Budget { aborts: 1, ..KIND },
             Budget { passes: 1, ..KIND },
         ] {
             check(backend, budget);

@@ -261,7 +261,7 @@ impl State {
         let record = self.ledger.record.as_deref().map(|record| RecordKey::of(record, self.now));
         record.is_some_and(|record| record.ages())
             || self.suspects.values().any(|since| *since >= self.now)
-            || self.world.computes.iter().any(|compute| compute.work == Work::Waits && !compute.is_impatient)
+            || self.world.computes.iter().any(|compute| compute.work == Work::Waits)
     }
 }
 

@@ -6,7 +6,7 @@ use mayfly_core::ledger::{LedgerRecord, LedgerState};
 use mayfly_core::runner_name::RunnerName;
 use mayfly_core::status::Rank;
 
-use super::plan::JOB;
+use super::plan::{ATTEMPTS, JOB};
 
 /// Something that must never happen, and that no state tells once it has happened. A set of them.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
@@ -38,6 +38,8 @@ impl Ledger {
     /// it is dropped.
     pub(crate) fn put(&mut self, mut record: LedgerRecord) -> Option<Arc<LedgerRecord>> {
         assert_eq!(record.key, *JOB);
+        let attempts = record.claim.as_ref().map_or(0, |claim| claim.attempt);
+        assert!(attempts < ATTEMPTS, "there is no end of attempts");
         if self.record.as_ref().map_or(0, |stored| stored.version) != record.version {
             return None;
         }

@@ -28,8 +28,17 @@ use model::{Budget, Protocol};
 use plan::Backend;
 
 /// A world in which nothing goes wrong but that events come late, twice or never.
-const KIND: Budget =
-    Budget { crashes: 0, refusals: 0, losses: 0, lapses: 0, leaves: 0, thefts: 0, passes: 0 };
+const KIND: Budget = Budget {
+    crashes: 0,
+    refusals: 0,
+    losses: 0,
+    lapses: 0,
+    leaves: 0,
+    overstays: 0,
+    thefts: 0,
+    aborts: 0,
+    passes: 0,
+};
 
 /// Looks at every state.
 fn check(backend: Backend, budget: Budget) {
@@ -67,7 +76,9 @@ mod on_this_machine {
         a_pass_amid_the_others_and_a_crash: Budget { passes: 1, crashes: 1, ..KIND },
         a_pass_amid_the_others_and_a_lease_that_runs_out_early: Budget { passes: 1, lapses: 1, ..KIND },
         a_pass_amid_the_others_and_a_runner_that_leaves: Budget { passes: 1, leaves: 1, ..KIND },
+        a_pass_amid_the_others_and_a_runner_that_stays: Budget { passes: 1, overstays: 1, ..KIND },
         a_runner_takes_another_job: Budget { thefts: 1, ..KIND },
+        a_job_is_canceled_before_its_script_begins: Budget { aborts: 1, ..KIND },
         three_runners_leave: Budget { leaves: 3, ..KIND },
     }
 }
@@ -82,7 +93,9 @@ mod on_lambda {
         a_pass_amid_the_others_and_a_crash: Budget { passes: 1, crashes: 1, ..KIND },
         a_pass_amid_the_others_and_a_lease_that_runs_out_early: Budget { passes: 1, lapses: 1, ..KIND },
         a_pass_amid_the_others_and_a_runner_that_leaves: Budget { passes: 1, leaves: 1, ..KIND },
+        a_runner_stays: Budget { overstays: 1, ..KIND },
         a_runner_takes_another_job: Budget { thefts: 1, ..KIND },
+        a_job_is_canceled_before_its_script_begins: Budget { aborts: 1, ..KIND },
         three_runners_leave: Budget { leaves: 3, ..KIND },
     }
 }

@@ -27,8 +27,12 @@ pub(crate) struct Budget {
     pub(crate) lapses: u8,
     /// A runner leaves though the job waits for it.
     pub(crate) leaves: u8,
+    /// A runner waits for longer than it may.
+    pub(crate) overstays: u8,
     /// A runner takes the other job.
     pub(crate) thefts: u8,
+    /// A job is canceled before its script begins, and its runner waits for another.
+    pub(crate) aborts: u8,
     /// The reconciler makes a pass while others are at work.
     pub(crate) passes: u8,
 }
@@ -85,6 +89,7 @@ pub(crate) enum Action {
     /// A runner takes a job.
     Takes(usize, Which),
     Succeeds(Which),
+    IsAborted(Which),
     IsCanceled,
     /// A runner leaves.
     Leaves {
@@ -159,11 +164,13 @@ impl State {
 
     fn may_pass_time(&self) -> bool {
         let is_at_work = !self.dispatchers.iter().all(Dispatcher::is_idle);
-        let is_overdue =
-            self.world.computes.iter().any(|compute| compute.work == Work::Waits && compute.is_impatient);
+        let is_overdue = self.world.is_anybody_overdue();
         // A look is shorter than all that it judges by.
         let is_looking = matches!(self.pass, Pass::Saw(_) | Pass::Read(..));
-        !is_overdue && !is_looking && (!is_at_work || self.budget.lapses > 0) && self.ages()
+        (!is_overdue || self.budget.overstays > 0)
+            && !is_looking
+            && (!is_at_work || self.budget.lapses > 0)
+            && self.ages()
     }
 
     fn dispatchers_actions(&self, actions: &mut Vec<Action>) {
@@ -246,6 +253,9 @@ impl State {
         for which in [Which::TheJob, Which::Another] {
             if matches!(self.world.job(which), Job::Running(_)) {
                 actions.push(Action::Succeeds(which));
+                if self.budget.aborts > 0 {
+                    actions.push(Action::IsAborted(which));
+                }
             }
         }
         if self.may_pass_time() {

@@ -17,8 +17,8 @@ pub(crate) static ANOTHER: LazyLock<JobKey> = LazyLock::new(|| JobKey { job: Job
 /// The plan: three ways to start the runner, tried in this order.
 pub(crate) const PLAN: [LaunchStep; 3] = [LaunchStep::Ec2Spot, LaunchStep::Ec2OnDemand, LaunchStep::Lambda];
 
-/// How many times a plan may be begun before the model has no more names for runners.
-const ATTEMPTS: u32 = 8;
+/// More often than this the plan is never begun.
+pub(crate) const ATTEMPTS: u32 = 8;
 
 /// The tokens of all steps of all attempts. Steps that share a token share a name, and are one and the same to a backend.
 static TOKENS: LazyLock<Vec<ClientToken>> = LazyLock::new(|| {

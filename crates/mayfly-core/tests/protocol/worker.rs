@@ -39,7 +39,7 @@ pub(crate) enum Task {
     Lost(Gone),
     /// `act.rs`, `forget_former`: its second half.
     WriteFormer(Token),
-    /// `busy.rs`, `job_of_paused`: its two halves. If the runner has a job, nothing else is done.
+    /// `end.rs`, `busy_after_all`: its two halves. If the runner has a job, nothing else is done.
     Pause(Id),
     LeaveIfBusy(Id),
     /// `end.rs`, `end`, once nothing speaks against it. Without an outcome nobody knows the runner's job.

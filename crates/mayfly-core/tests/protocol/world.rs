@@ -211,6 +211,20 @@ impl World {
         }
     }
 
+    /// A job that a runner has is canceled before its script begins: `gitlab-runner` waits for another then.
+    pub(crate) fn is_aborted(&mut self, which: Which) {
+        let Job::Running(on) = self.job(which) else { return };
+        self.set_job(which, Job::Over(Some(on)));
+        for compute in self.computes.iter_mut().filter(|compute| compute.work == Work::Has(which)) {
+            compute.work = Work::Waits;
+        }
+    }
+
+    /// True if a runner has waited for as long as it may.
+    pub(crate) fn is_anybody_overdue(&self) -> bool {
+        self.computes.iter().any(|compute| compute.work == Work::Waits && compute.is_impatient)
+    }
+
     /// A runner leaves by itself. One that dies leaves its registration behind.
     pub(crate) fn leaves(&mut self, index: usize, dies: bool, is_told: bool) {
         let compute = self.computes.remove(index);

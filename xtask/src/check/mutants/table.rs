@@ -108,8 +108,8 @@ pub(super) const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "what belongs to nobody lives on",
         file: "crates/mayfly-core/src/reconcile/orphans.rs",
-        find: "Some(end(name, Reason::OwnerUnknown))",
-        replace: "Some(end(name, Reason::OwnerUnknown)).filter(|_| policy.max_ends > 1000)",
+        find: "    Some(repair)\n}",
+        replace: "    Some(repair).filter(|_| policy.max_ends > 1000)\n}",
     },
     Mutant {
         name: "a hung machine is never ended",
