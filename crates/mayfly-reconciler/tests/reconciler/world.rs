@@ -60,7 +60,10 @@ impl World {
             .env("MAYFLY_RECONCILE_GRACE_SECONDS", "0")
             .env("MAYFLY_REGISTRATION", "per-job")
             .env("MAYFLY_STACK", "mayfly-autoscaler")
-            .env("MAYFLY_STACK_ID", "arn:aws:cloudformation:eu-central-1:123456789012:stack/mayfly-autoscaler/0a1b");
+            .env(
+                "MAYFLY_STACK_ID",
+                "arn:aws:cloudformation:eu-central-1:123456789012:stack/mayfly-autoscaler/0a1b",
+            );
         for (name, value) in variables {
             function = function.env(name, value);
         }

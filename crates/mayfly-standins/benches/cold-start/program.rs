@@ -55,7 +55,10 @@ impl Program {
             .env("MAYFLY_PARAMETER_PATH", "/mayfly")
             .env("MAYFLY_REGISTRATION", "per-job")
             .env("MAYFLY_STACK", "mayfly-autoscaler")
-            .env("MAYFLY_STACK_ID", "arn:aws:cloudformation:eu-central-1:123456789012:stack/mayfly-autoscaler/0a1b");
+            .env(
+                "MAYFLY_STACK_ID",
+                "arn:aws:cloudformation:eu-central-1:123456789012:stack/mayfly-autoscaler/0a1b",
+            );
         Self { kind: Kind::Dispatcher, path: path.to_owned(), function }
     }
 
