@@ -16,6 +16,11 @@ impl State {
                 self.is_wanted = false;
                 self.dispatchers[index].look(&self.ledger, &self.world);
             }
+            Action::PendingUnanswered(index) => {
+                self.is_wanted = false;
+                self.budget.silences -= 1;
+                self.dispatchers[index].look_in_vain(&self.ledger);
+            }
             Action::Step(index, fate) => self.step(index, fate),
             Action::News(news) => self.handle(Task::Learn(news)),
             Action::Left(index) => {

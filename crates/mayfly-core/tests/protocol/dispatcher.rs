@@ -115,6 +115,11 @@ impl Dispatcher {
         self.at = At::Asked { read: ledger.record.clone(), view: GitlabView::Known(world.view()) };
     }
 
+    /// The same, while GitLab does not answer: then the job is started.
+    pub(crate) fn look_in_vain(&mut self, ledger: &Ledger) {
+        self.at = At::Asked { read: ledger.record.clone(), view: GitlabView::Unreachable };
+    }
+
     /// The job is over: a call that is about to be made cannot be called back any more.
     pub(crate) fn is_overtaken_by_end(&mut self) {
         if let At::Launching { next: Next::Launch { is_under_way }, .. } = &mut self.at {

@@ -23,6 +23,7 @@ use super::world::{Id, Which, Work, World, model_id};
 pub(crate) struct Key {
     world: World,
     record: Option<RecordKey>,
+    is_end_handled: bool,
     wrong: Wrong,
     dispatchers: Vec<DispatcherKey>,
     handler: Vec<TaskKey>,
@@ -245,6 +246,7 @@ impl State {
         Key {
             world,
             record: ledger.record.as_deref().map(|record| RecordKey::of(record, *now)),
+            is_end_handled: ledger.is_end_handled,
             wrong: ledger.wrong,
             dispatchers,
             handler: self.handler.iter().map(|task| TaskKey::of(task, ledger)).collect(),

@@ -30,6 +30,8 @@ impl Wrong {
 #[derive(Debug, Clone)]
 pub(crate) struct Ledger {
     pub(crate) record: Option<Arc<LedgerRecord>>,
+    /// A final event of the job was handled, whatever was written then.
+    pub(crate) is_end_handled: bool,
     pub(crate) wrong: Wrong,
 }
 
@@ -68,7 +70,7 @@ impl Ledger {
 
     /// True if a final event was handled.
     pub(crate) fn is_over(&self) -> bool {
-        self.record.as_ref().is_some_and(|record| record.rank == Rank::Finished)
+        self.is_end_handled || self.record.as_ref().is_some_and(|record| record.rank == Rank::Finished)
     }
 
     pub(crate) fn wrong(&mut self, wrong: Wrong) {

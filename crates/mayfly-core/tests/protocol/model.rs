@@ -29,6 +29,8 @@ pub(crate) struct Budget {
     pub(crate) leaves: u8,
     /// A runner waits for longer than it may.
     pub(crate) overstays: u8,
+    /// GitLab does not answer what has become of the job.
+    pub(crate) silences: u8,
     /// A runner takes the other job.
     pub(crate) thefts: u8,
     /// A job is canceled before its script begins, and its runner waits for another.
@@ -69,6 +71,8 @@ pub(crate) struct State {
 pub(crate) enum Action {
     /// The event that says the job waits is delivered to a dispatcher, once more or for the first time.
     Pending(usize),
+    /// The same, and GitLab does not answer what has become of the job.
+    PendingUnanswered(usize),
     /// A dispatcher makes its next step.
     Step(usize, Fate),
     /// Another event is delivered, once more or for the first time.
@@ -107,7 +111,7 @@ impl Model for Protocol {
         vec![State {
             now: Timestamp::UNIX_EPOCH,
             world: World::new(self.backend),
-            ledger: Ledger { record: None, wrong: Wrong::default() },
+            ledger: Ledger { record: None, is_end_handled: false, wrong: Wrong::default() },
             dispatchers: [Dispatcher::new(0), Dispatcher::new(1)],
             handler: Vec::new(),
             pass: Pass::None,
@@ -131,7 +135,8 @@ impl Model for Protocol {
         next.happens(action);
         let version = |state: &State| state.ledger.record.as_ref().map(|record| record.version);
         let is_same_job = (last.world.job, last.world.another) == (next.world.job, next.world.another);
-        if !is_same_job || version(last) != version(&next) {
+        let is_end_heard = last.ledger.is_end_handled != next.ledger.is_end_handled;
+        if !is_same_job || is_end_heard || version(last) != version(&next) {
             next.news = News::ALL
                 .into_iter()
                 .filter(|news| is_news(*news, &next.world, &next.ledger, next.now))
@@ -177,6 +182,8 @@ impl State {
         let would_start = Dispatcher::would_start(&self.ledger, self.now);
         let idle = self.dispatchers.iter().position(Dispatcher::is_idle);
         actions.extend(idle.filter(|_| would_start).map(Action::Pending));
+        let is_silent = would_start && self.budget.silences > 0;
+        actions.extend(idle.filter(|_| is_silent).map(Action::PendingUnanswered));
         for (index, dispatcher) in self.dispatchers.iter().enumerate().filter(|(_, one)| !one.is_idle()) {
             let may_be = |fate: &&Fate| match fate {
                 Fate::Works => true,

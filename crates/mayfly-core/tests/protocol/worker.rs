@@ -98,7 +98,10 @@ impl Task {
         let now = scene.now;
         let mut then = Vec::new();
         match self {
-            Self::Learn(news) => then = learn(news, scene),
+            Self::Learn(news) => {
+                then = learn(news, scene);
+                scene.ledger.is_end_handled |= news.is_final && news.which == Which::TheJob;
+            }
             Self::Gone(gone) => return gone.perform(scene),
             Self::WriteGone { decided, starts, gone } => match scene.ledger.put((*decided).clone()) {
                 Some(_) if starts => return Then::Start,
@@ -211,8 +214,12 @@ fn decide_event(
     (writes, end)
 }
 
-/// True if an event would change something.
+/// True if an event would change something, or must: the end of the job.
 pub(crate) fn is_news(news: News, world: &World, ledger: &Ledger, now: Timestamp) -> bool {
+    let is_end = news.is_final && news.which == Which::TheJob && world.event(news, now).is_some();
+    if is_end && !ledger.is_end_handled {
+        return true;
+    }
     let (writes, end) = decide_event(news, world, ledger, now);
     end.is_some() || !writes.is_empty()
 }
