@@ -20,7 +20,7 @@ const SEEDS: [&str; 2] = ["1", "2"];
 /// What can catch a fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Catcher {
-    /// `mayfly-sim`
+    /// `mayfly-sim`, or the tests of the simulation
     Simulation,
     /// The test `protocol` of mayfly-core
     ModelCheck,
@@ -103,6 +103,12 @@ impl Laboratory {
             if !self.succeeds(simulation.as_str(), &["--jobs", JOBS, "--seed", seed])? {
                 return Ok(Some(Catcher::Simulation));
             }
+        }
+        // Among them are those of how long a repair may take.
+        let probes = ["test", "--quiet", "-p", "mayfly-standins", "--test", "simulation"];
+        self.build(&[&probes[..], &["--no-run"]].concat())?;
+        if !self.succeeds("cargo", &probes)? {
+            return Ok(Some(Catcher::Simulation));
         }
         self.build(&["test", "--quiet", "-p", "mayfly-core", "--test", "protocol", "--no-run"])?;
         let model = ["test", "--quiet", "-p", "mayfly-core", "--test", "protocol"];
