@@ -1,6 +1,7 @@
 //! Where the installation is that a command is about, and its ledger.
 
 pub(crate) mod aws;
+pub(crate) mod stack;
 
 use std::path::PathBuf;
 
@@ -22,8 +23,8 @@ pub(crate) struct InstallationFlags {
     /// The name of the autoscaler's stack, as its `samconfig.toml` has it.
     #[arg(long, value_name = "NAME", default_value = DEFAULT_STACK)]
     stack: String,
-    /// The ledger's DynamoDB table. Without it, the stack's dispatcher function is asked, which takes the right
-    /// `lambda:GetFunctionConfiguration`.
+    /// The ledger's DynamoDB table. Without it, the stack's outputs tell, which takes the right
+    /// `cloudformation:DescribeStacks`.
     #[arg(long, value_name = "NAME", conflicts_with = "stack")]
     table: Option<String>,
     #[command(flatten)]
@@ -45,7 +46,7 @@ impl InstallationFlags {
         let account = Account::connect(&self.aws).await?;
         let table = match &self.table {
             Some(table) => table.clone(),
-            None => account.ledger_table(&self.stack).await?,
+            None => account.stack(&self.stack).await?.output("LedgerTable")?.to_owned(),
         };
         Ok(OpenedLedger::Table(DynamoLedger::new(account.dynamodb(), table)))
     }

@@ -10,14 +10,15 @@ use serde::Serialize;
 #[derive(Debug, Clone, Copy, Args)]
 #[command(next_help_heading = "Output")]
 pub(crate) struct OutputFlags {
-    /// How the result is printed. Tables are for people and may change; JSON keeps its names.
-    #[arg(long, short, value_enum, value_name = "FORMAT", default_value = "table")]
+    /// How the result is printed. Text is for people and may change; JSON keeps its names.
+    #[arg(long, short, value_enum, value_name = "FORMAT", default_value = "text")]
     output: Format,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Format {
-    Table,
+    #[value(alias = "table")]
+    Text,
     Json,
 }
 
@@ -32,7 +33,7 @@ impl OutputFlags {
     pub(crate) fn print(self, report: &impl Report) -> anyhow::Result<()> {
         let text = match self.output {
             Format::Json => serde_json::to_string_pretty(report)? + "\n",
-            Format::Table => report.to_text(terminal_width()),
+            Format::Text => report.to_text(terminal_width()),
         };
         match stdout().lock().write_all(text.as_bytes()) {
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),

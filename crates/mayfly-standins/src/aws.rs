@@ -1,5 +1,5 @@
-//! A stand-in for the AWS services that Mayfly's functions call, on loopback: Parameter Store, EventBridge, SQS and Lambda as
-//! far as the functions use them, and DynamoDB passed on to an embedded one. It remembers and counts what it was asked.
+//! A stand-in for the AWS services that Mayfly calls, on loopback: Parameter Store, EventBridge, SQS, Lambda and CloudFormation
+//! as far as it uses them, and DynamoDB passed on to an embedded one. It remembers and counts what it was asked.
 //!
 //! It checks no signatures and no rights: that is what the end-to-end tests with the emulator are for.
 
@@ -63,6 +63,8 @@ pub struct Message {
 #[derive(Debug, Default)]
 struct Known {
     parameters: BTreeMap<String, String>,
+    /// The outputs of each stack.
+    stacks: BTreeMap<String, BTreeMap<String, String>>,
     knows_functions: bool,
     events: Vec<Value>,
     invocations: Vec<Invocation>,
@@ -109,6 +111,12 @@ impl StandinAws {
     /// Sets a parameter.
     pub fn put_parameter(&self, name: &str, value: &str) {
         self.known().parameters.insert(name.to_owned(), value.to_owned());
+    }
+
+    /// Sets what a CloudFormation stack has as outputs.
+    pub fn put_stack(&self, name: &str, outputs: &[(&str, &str)]) {
+        let outputs = outputs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        self.known().stacks.insert(name.to_owned(), outputs.collect());
     }
 
     /// Removes a parameter.

@@ -1,8 +1,9 @@
 //! The AWS account of an installation, reached as the AWS CLI would reach it.
 
+use std::fmt;
 use std::time::Duration;
 
-use anyhow::{Context, anyhow, bail};
+use anyhow::{anyhow, bail};
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_lambda::error::ProvideErrorMetadata;
 use aws_sdk_lambda::primitives::Blob;
@@ -13,8 +14,6 @@ use aws_smithy_types::timeout::TimeoutConfig;
 use clap::Args;
 use mayfly_core::error::Chain;
 
-/// The variable by which the dispatcher knows the ledger's table (autoscaler/template.yaml).
-const LEDGER_TABLE_VARIABLE: &str = "MAYFLY_LEDGER_TABLE";
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(20);
 /// No function of ours may run for longer than Lambda lets any run: 15 minutes.
@@ -77,16 +76,18 @@ impl Account {
         aws_sdk_dynamodb::Client::new(&self.config)
     }
 
-    /// The ledger's table of a stack. The stack gives it no name of its own, so the dispatcher's settings tell.
-    pub(crate) async fn ledger_table(&self, stack: &str) -> anyhow::Result<String> {
-        let function = format!("{stack}-dispatcher");
-        let client = aws_sdk_lambda::Client::new(&self.config);
-        let answer = client.get_function_configuration().function_name(&function).send().await;
-        let configuration = answer.map_err(|error| self.explain(&function, error.code(), &error))?;
-        let variables = configuration.environment.and_then(|environment| environment.variables);
-        variables
-            .and_then(|mut variables| variables.remove(LEDGER_TABLE_VARIABLE))
-            .with_context(|| format!("the function {function} has no {LEDGER_TABLE_VARIABLE}: give --table"))
+    pub(crate) fn cloudformation(&self) -> aws_sdk_cloudformation::Client {
+        aws_sdk_cloudformation::Client::new(&self.config)
+    }
+
+    /// Its settings, for the clients of further services.
+    pub(crate) fn config(&self) -> &SdkConfig {
+        &self.config
+    }
+
+    /// The name of its region.
+    pub(crate) fn region(&self) -> &str {
+        self.config.region().map(AsRef::as_ref).unwrap_or_default()
     }
 
     /// Calls a function and waits for its answer. Called once: its retry is the next one who asks.
@@ -103,26 +104,54 @@ impl Account {
             .build();
         let client = aws_sdk_lambda::Client::from_conf(config);
         let answer = client.invoke().function_name(function).payload(Blob::new(payload)).send().await;
-        let answer = answer.map_err(|error| self.explain(function, error.code(), &error))?;
+        let answer = answer.map_err(|error| self.no_answer(function, error.code(), &Chain(&error)))?;
         Ok(FunctionAnswer {
             payload: answer.payload.map(Blob::into_inner).unwrap_or_default(),
             is_error: answer.function_error.is_some(),
         })
     }
 
-    fn explain(
-        &self,
-        function: &str,
-        code: Option<&str>,
-        error: &(dyn std::error::Error + 'static),
-    ) -> anyhow::Error {
+    fn no_answer(&self, function: &str, code: Option<&str>, error: &dyn fmt::Display) -> anyhow::Error {
         if code == Some("ResourceNotFoundException") {
-            let region = self.config.region().map(ToString::to_string).unwrap_or_default();
+            let region = self.region();
             return anyhow!(
                 "there is no function {function} in {region}: give the name of the autoscaler's stack with --stack, \
                  its account with --profile and its region with --region"
             );
         }
-        anyhow!("cannot ask the function {function}: {}", Chain(error))
+        self.explain(&format!("invoke the function {function}"), code, error)
+    }
+
+    /// What failed, and what to do: the failures that a person can mend have a next step.
+    pub(crate) fn explain(&self, what: &str, code: Option<&str>, error: &dyn fmt::Display) -> anyhow::Error {
+        let next_step = match code.unwrap_or_default() {
+            "ExpiredToken" | "ExpiredTokenException" | "RequestExpired" => {
+                "the credentials have expired: sign in again, such as with `aws sso login`"
+            }
+            "InvalidClientTokenId"
+            | "UnrecognizedClientException"
+            | "InvalidSignatureException"
+            | "SignatureDoesNotMatch"
+            | "AuthFailure"
+            | "MissingAuthenticationToken"
+            | "InvalidAccessKeyId" => {
+                "AWS does not know these credentials: check AWS_PROFILE and AWS_ACCESS_KEY_ID, and \
+                 `aws sts get-caller-identity`"
+            }
+            "AccessDenied" | "AccessDeniedException" | "AuthorizationError" | "UnauthorizedOperation" => {
+                "these credentials lack the right that the message names: use another --profile, or have it granted"
+            }
+            "ThrottlingException"
+            | "Throttling"
+            | "ProvisionedThroughputExceededException"
+            | "RequestLimitExceeded"
+            | "TooManyRequestsException" => "AWS throttles: try again in a minute",
+            // No answer at all.
+            "" => {
+                "check the network, the region, and that there are credentials: `aws sts get-caller-identity` tells"
+            }
+            _ => return anyhow!("cannot {what} in {}: {error}", self.region()),
+        };
+        anyhow!("cannot {what} in {}: {error}; {next_step}", self.region())
     }
 }

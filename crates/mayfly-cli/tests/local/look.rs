@@ -186,19 +186,21 @@ async fn on_aws() {
     let story = account.mayfly(&["timeline", KEY, "--table", TABLE, "--output", "json"]).await;
     assert_eq!(json_of(&story)["state"], "running");
 
-    let settings = json!({ "Environment": { "Variables": { "MAYFLY_LEDGER_TABLE": TABLE } } });
-    let asked = "GET /2015-03-31/functions/mayfly-autoscaler-dispatcher/configuration";
-    account.aws.answer_next(asked, Reply { status: 200, body: settings });
+    account.aws.put_stack("mayfly-autoscaler", &[("LedgerTable", TABLE)]);
     let lives = account.mayfly(&["runners"]).await;
     let text = String::from_utf8_lossy(&lives.stdout).into_owned();
     assert!(lives.status.success() && text.contains("mayfly-lambda-0a1b"), "{lives:?}");
 
-    let asked = "GET /2015-03-31/functions/mine-dispatcher/configuration";
-    account.aws.answer_next(asked, Reply::error(404, "ResourceNotFoundException"));
-    let missing = account.mayfly(&["runners", "--stack", "mine"]).await;
-    let said = String::from_utf8_lossy(&missing.stderr).into_owned();
-    assert_eq!(missing.status.code(), Some(1), "{said}");
-    assert!(said.contains("there is no function mine-dispatcher in eu-central-1"), "{said}");
+    for (stack, said) in [
+        ("mine", "there is no stack mine in eu-central-1: give the autoscaler's stack with --stack"),
+        ("other", "the stack other (CREATE_COMPLETE) has no output LedgerTable"),
+    ] {
+        account.aws.put_stack("other", &[]);
+        let missing = account.mayfly(&["runners", "--stack", stack]).await;
+        let stderr = String::from_utf8_lossy(&missing.stderr).into_owned();
+        assert_eq!(missing.status.code(), Some(1), "{stderr}");
+        assert!(stderr.contains(said), "{stderr}");
+    }
 }
 
 async fn order_a_pass() {

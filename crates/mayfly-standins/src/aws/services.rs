@@ -25,12 +25,21 @@ impl Request {
         match self.header("x-amz-target").and_then(|target| target.split_once('.')) {
             Some((service, operation)) => (service, operation.to_owned()),
             None if self.function().is_some() => ("Lambda", "Invoke".to_owned()),
-            None => ("unknown", format!("{} {}", self.method, self.uri.path())),
+            None => match self.form_field("Action") {
+                Some(action) => ("query", action),
+                None => ("unknown", format!("{} {}", self.method, self.uri.path())),
+            },
         }
     }
 
     fn function(&self) -> Option<&str> {
         self.uri.path().strip_prefix("/2015-03-31/functions/")?.strip_suffix("/invocations")
+    }
+
+    /// A field of a call in the form of the older services.
+    fn form_field(&self, name: &str) -> Option<String> {
+        let mut fields = url::form_urlencoded::parse(&self.body);
+        fields.find(|(field, _)| field == name).map(|(_, value)| value.into_owned())
     }
 
     fn json(&self) -> Value {
@@ -57,6 +66,7 @@ pub(super) async fn answer(shared: &Shared, request: &Request) -> Response {
         ("AmazonSSM", "GetParameters") => parameters(&known, &request.json()),
         ("AWSEvents", "PutEvents") => put_events(&mut known, &request.json()),
         ("AmazonSQS", "SendMessage") => send_message(&mut known, &request.json()),
+        ("query", "DescribeStacks") => describe_stacks(&known, request),
         ("Lambda", "Invoke") => invoke(&mut known, request),
         _ => with_status(404, json!({ "__type": "UnknownOperationException", "message": operation })),
     }
@@ -87,6 +97,29 @@ fn put_events(known: &mut Known, request: &Value) -> Response {
     let answers: Vec<Value> = entries.iter().map(|_| json!({ "EventId": "e" })).collect();
     known.events.extend(entries);
     Json(json!({ "FailedEntryCount": 0, "Entries": answers })).into_response()
+}
+
+fn describe_stacks(known: &Known, request: &Request) -> Response {
+    let name = request.form_field("StackName").unwrap_or_default();
+    let Some(outputs) = known.stacks.get(&name) else {
+        let error = format!(
+            "<ErrorResponse><Error><Type>Sender</Type><Code>ValidationError</Code>\
+             <Message>Stack with id {name} does not exist</Message></Error></ErrorResponse>"
+        );
+        return (StatusCode::BAD_REQUEST, error).into_response();
+    };
+    let outputs: String = outputs
+        .iter()
+        .map(|(key, value)| {
+            format!("<member><OutputKey>{key}</OutputKey><OutputValue>{value}</OutputValue></member>")
+        })
+        .collect();
+    format!(
+        "<DescribeStacksResponse><DescribeStacksResult><Stacks><member><StackName>{name}</StackName>\
+         <StackStatus>CREATE_COMPLETE</StackStatus><Outputs>{outputs}</Outputs></member></Stacks>\
+         </DescribeStacksResult></DescribeStacksResponse>"
+    )
+    .into_response()
 }
 
 fn send_message(known: &mut Known, request: &Value) -> Response {
