@@ -76,7 +76,7 @@ async fn remove_unused(
     stale: RunnerId,
 ) -> Result<bool, PortError> {
     let removed = async {
-        if job_of_paused(dispatcher, project, stale).await?.is_some() {
+        if job_of_paused(dispatcher, project, stale, None).await?.is_some() {
             return Ok(false);
         }
         dispatcher.gitlab.delete_runner(stale).await.map(|()| true)

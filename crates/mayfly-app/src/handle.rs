@@ -14,6 +14,7 @@ use mayfly_core::runner_name::RunnerName;
 use mayfly_core::status::Rank;
 use tracing::{error, info, warn};
 
+use crate::busy::job_of_paused;
 use crate::dispatcher::Dispatcher;
 use crate::start::{Delivery, Handled, MAX_CONFLICTS, start};
 
@@ -73,10 +74,32 @@ pub async fn finish(dispatcher: &Dispatcher, event: &JobEvent) -> Result<Handled
         info!(job.key = %event.key, "Job {} is over: {}", event.key, event.status);
         return match decision.end {
             None => Ok(Handled::done(format!("recorded `{}`", event.status))),
-            Some(end) => end_runner(dispatcher, &end).await,
+            Some(end) => end_unless_busy(dispatcher, event, &end).await,
         };
     }
     Err(conflict(event))
+}
+
+/// Ends the runner of a job that is over, unless it has another one by now: then that one's end is for its runner too.
+async fn end_unless_busy(
+    dispatcher: &Dispatcher,
+    event: &JobEvent,
+    end: &EndRunner,
+) -> Result<Handled, PortError> {
+    if let (Some(project), Some(id)) = (end.unless_busy_in, end.registered) {
+        match job_of_paused(dispatcher, project, id, Some(event.key.job)).await {
+            Ok(Some(job)) => {
+                info!(runner.name = %end.runner, job.key = %event.key, "Runner {} has job {job} by now", end.runner);
+                return Ok(Handled::done(format!("runner {} has job {job} by now", end.runner)));
+            }
+            Ok(None) => {}
+            Err(error) if error.is_transient() => return Err(error),
+            Err(error) => {
+                warn!(runner.name = %end.runner, error = %Chain(&error), "GitLab does not tell whether runner {} has a job", end.runner);
+            }
+        }
+    }
+    end_runner(dispatcher, end).await
 }
 
 /// What the ledger knows of a runner that left.
@@ -222,7 +245,11 @@ async fn gather(dispatcher: &Dispatcher, event: &JobEvent) -> Result<Known, Port
             _ => dispatcher.ledger.by_runner(&name, now).await?,
         },
     };
-    Ok(Known { record, owner })
+    let is_meant = |owner: &LedgerRecord| {
+        let (runner, named) = (owner.runner.as_ref(), event.runner.as_ref());
+        runner.zip(named).is_some_and(|(runner, named)| runner.is_meant_by(named))
+    };
+    Ok(Known { record, owner: owner.filter(is_meant) })
 }
 
 /// False if somebody else wrote in between. Records written before the conflict are found as they are, next time.

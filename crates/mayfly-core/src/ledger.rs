@@ -5,7 +5,7 @@ use std::fmt;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use crate::event::JobEvent;
+use crate::event::{EventRunner, JobEvent};
 use crate::ids::{JobKey, JobName, ProjectPath, RunnerId};
 use crate::launch::Claim;
 use crate::runner_name::RunnerName;
@@ -101,6 +101,12 @@ impl RunnerRecord {
             stopped_at: None,
             ended: None,
         }
+    }
+
+    /// True if an event that names this runner is about it. A launch that is repeated registers its runner anew, under the
+    /// same name: events of the first registration are of a runner that is no more.
+    pub fn is_meant_by(&self, named: &EventRunner) -> bool {
+        self.registered.is_none_or(|id| id == named.id)
     }
 }
 

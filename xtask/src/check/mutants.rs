@@ -14,7 +14,7 @@ use crate::process::{output_of, timed};
 use table::{MUTANTS, Mutant};
 
 /// How many jobs the simulation has to find a fault, and from which seeds.
-const JOBS: &str = "6000";
+const JOBS: &str = "20000";
 const SEEDS: [&str; 2] = ["1", "2"];
 
 /// What can catch a fault.

@@ -27,6 +27,7 @@ pub(super) async fn end(reconciler: &Reconciler, repair: &Repair) -> Result<Stri
         registered: *registered,
         is_stopped: false,
         is_fresh: false,
+        unless_busy_in: None,
         reason: repair.reason.to_string(),
     };
     let Some(job) = job else {
@@ -79,7 +80,7 @@ async fn busy_after_all(
     id: RunnerId,
 ) -> Result<Option<String>, PortError> {
     for project in projects {
-        if let Some(job) = job_of_paused(dispatcher, *project, id).await? {
+        if let Some(job) = job_of_paused(dispatcher, *project, id, None).await? {
             return Ok(Some(format!("it has job {job}")));
         }
     }

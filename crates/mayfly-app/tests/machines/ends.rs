@@ -1,11 +1,15 @@
 //! The end of a machine: by the event that names it, part by part.
 
+use std::time::Duration;
+
 use mayfly_app::{Handled, finish};
 use mayfly_core::decide::MachineState;
 use mayfly_core::error::PortError;
+use mayfly_core::ids::JobKey;
 use mayfly_core::ledger::LedgerState;
 use mayfly_core::status::JobStatus;
 use mayfly_standins::ec2::{Ec2Error, Fault, Operation};
+use mayfly_standins::gitlab::JobSpec;
 
 use crate::world::World;
 
@@ -127,4 +131,26 @@ async fn an_interruption_is_told_before_it_happens() {
     let record = world.record().await;
     assert!(record.transitions.last().unwrap().reason.contains("AWS takes machine"), "{record:#?}");
     assert_eq!(record.state, LedgerState::Launched);
+}
+
+#[tokio::test]
+async fn a_runner_whose_job_was_canceled_before_it_began_is_not_ended_under_its_next_one() {
+    let world = launched().await;
+    world.gitlab.set_long_poll(Duration::ZERO);
+    let machine = world.machine().await;
+    let assignment = world.machines.read_assignment(&machine).expect("an assignment");
+    let first = world.ask_for_job(&assignment).await;
+    world.gitlab.cancel(first).unwrap();
+    let next = world.gitlab.run_pipeline(world.project, vec![JobSpec::new("build").tags(["linux"])]).unwrap();
+    assert_eq!(world.ask_for_job(&assignment).await, next[0]);
+
+    let canceled = world.event_of(&world.keys[0], JobStatus::Canceled, Some(&machine));
+    let handled = finish(&world.dispatcher, &canceled).await.unwrap();
+    let Handled::Done { summary } = handled else { panic!("{handled:?}") };
+    assert!(summary.ends_with(&format!("has job {} by now", next[0])), "{summary}");
+    assert_eq!((world.machines.live().len(), world.gitlab.runners().len()), (1, 1));
+
+    let next = JobKey { job: next[0], ..world.keys[0].clone() };
+    finish(&world.dispatcher, &world.event_of(&next, JobStatus::Success, Some(&machine))).await.unwrap();
+    assert_eq!((world.machines.live().len(), world.gitlab.runners().len()), (0, 0));
 }

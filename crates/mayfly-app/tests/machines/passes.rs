@@ -7,24 +7,20 @@ use std::time::Duration;
 use async_trait::async_trait;
 use jiff::SignedDuration;
 use mayfly_app::{Mode, Pass, Reconciler, finish, reconcile_once, record, start_batch};
-use mayfly_core::assignment::Assignment;
 use mayfly_core::decide::MachineState;
 use mayfly_core::error::PortError;
 use mayfly_core::event::{EventRunner, JobEvent};
-use mayfly_core::ids::{JobId, JobKey, ResourceId, RunnerId};
+use mayfly_core::ids::JobKey;
 use mayfly_core::ledger::{LedgerState, Retry};
 use mayfly_core::mapping::{RunnerSettings, Target};
 use mayfly_core::ports::{BrokenRecord, EventBus, Ledger};
 use mayfly_core::reconcile::{Reason, ReconcilePolicy};
 use mayfly_core::resolve::DefaultTarget;
 use mayfly_core::status::JobStatus;
-use mayfly_gitlab::client::http_client;
 use mayfly_standins::contracts::fleet_order;
 use mayfly_standins::ec2::{Ec2Error, Fault, Operation};
 use mayfly_standins::fakes::{Failing, MemoryLedger, When};
 use mayfly_standins::gitlab::JobSpec;
-use secrecy::ExposeSecret;
-use serde_json::{Value, json};
 
 use crate::world::World;
 
@@ -77,24 +73,6 @@ impl Passes {
         for handled in start_batch(&self.reconciler.dispatcher, &events).await {
             handled.unwrap();
         }
-    }
-
-    /// The machine reads its assignment and takes a job. Which, and as which runner?
-    async fn take_job(&self, machine: &ResourceId) -> (JobId, RunnerId) {
-        let assignment = self.world.machines.read_assignment(machine).expect("an assignment");
-        let job = self.ask_for_job(&assignment).await;
-        let runners = self.world.gitlab.runners();
-        let name = Some(assignment.runner.to_string());
-        (job, runners.iter().find(|runner| runner.description == name).unwrap().id)
-    }
-
-    async fn ask_for_job(&self, assignment: &Assignment) -> JobId {
-        let body = json!({"token": assignment.token.expose_secret(), "info": {}});
-        let url = self.world.gitlab.url().join("api/v4/jobs/request").unwrap();
-        let client = http_client(None, Duration::from_secs(10)).unwrap();
-        let answer = client.post(url).json(&body).send().await.unwrap();
-        let job: Value = serde_json::from_slice(&answer.bytes().await.unwrap()).unwrap();
-        JobId(job["id"].as_u64().unwrap())
     }
 }
 
@@ -202,7 +180,7 @@ async fn a_runner_that_gets_a_job_between_look_and_end_is_not_ended() {
     };
     let meanwhile = async {
         passes.world.gitlab.wait_for_held_requests(&pausing, 1, PATIENCE).await.unwrap();
-        assert_eq!(passes.ask_for_job(&assignment).await, passes.world.keys[0].job);
+        assert_eq!(passes.world.ask_for_job(&assignment).await, passes.world.keys[0].job);
         passes.world.gitlab.hold_requests(&pausing, false);
     };
     let (done, ()) = tokio::join!(pass, meanwhile);
@@ -267,7 +245,7 @@ async fn a_job_whose_machine_died_under_it_is_retried_as_often_as_its_mapping_sa
     world.start_all().await;
     let passes = Passes::over(world);
     let machine = passes.world.machine().await;
-    let (job, runner) = passes.take_job(&machine).await;
+    let (job, runner) = passes.world.take_job(&machine).await;
     let mut event = passes.world.event_of(&passes.world.keys[0], JobStatus::Running, Some(&machine));
     event.runner = Some(EventRunner { id: runner, ..event.runner.unwrap() });
     record(&passes.world.dispatcher, &event).await.unwrap();
@@ -343,7 +321,7 @@ async fn died_unheard(ledger: Failing<MemoryLedger>) -> Passes {
 async fn a_busy_machine_that_the_ledger_has_lost_is_not_ended_before_its_deadline() {
     let passes = launched(1).await;
     let (machine, key) = (passes.world.machine().await, passes.world.keys[0].clone());
-    let (job, _) = passes.take_job(&machine).await;
+    let (job, _) = passes.world.take_job(&machine).await;
     let record = passes.world.record().await;
     passes.world.ledger.inner().forget(&record).await.unwrap();
     let mut said = Vec::new();

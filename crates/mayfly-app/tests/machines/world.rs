@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use mayfly_app::{Dispatcher, Handled, Machines, Registration, machine_news, start_batch};
+use mayfly_core::assignment::Assignment;
 use mayfly_core::clock::Clock;
 use mayfly_core::decide::{LaunchPolicy, MachineNews, MachineState, StartAgain};
 use mayfly_core::error::PortError;
 use mayfly_core::event::{EventRunner, JobEvent};
-use mayfly_core::ids::{GitlabHost, JobKey, ProjectId, ResourceId, RunnerId, SecretName};
+use mayfly_core::ids::{GitlabHost, JobId, JobKey, ProjectId, ResourceId, RunnerId, SecretName};
 use mayfly_core::launch::Holder;
 use mayfly_core::ledger::LedgerRecord;
 use mayfly_core::machine::MachineSpec;
@@ -17,11 +18,12 @@ use mayfly_core::mapping::{RunnerSettings, Target};
 use mayfly_core::ports::{Ledger, NoMeter, SecretStore};
 use mayfly_core::resolve::DefaultTarget;
 use mayfly_core::status::JobStatus;
-use mayfly_gitlab::client::{GitlabClient, GitlabClientConfig};
+use mayfly_gitlab::client::{GitlabClient, GitlabClientConfig, http_client};
 use mayfly_standins::contracts::machine_defaults;
 use mayfly_standins::fakes::{Failing, MemoryJobRoles, MemoryLedger, MemoryMachines, MemoryMappingStore};
 use mayfly_standins::gitlab::{JobSpec, StandinGitlab};
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::{Value, json};
 
 pub(crate) const FORBIDDEN_ROLE: &str = "arn:aws:iam::123456789012:role/not-for-mayfly";
 
@@ -121,7 +123,7 @@ impl World {
             status,
             project: Some("group/app".parse().unwrap()),
             pipeline: None,
-            runner: machine.map(|machine| EventRunner { id: RunnerId(1), description: Some(name(machine)) }),
+            runner: machine.map(|machine| self.named(name(machine))),
             queued_seconds: None,
             failure_reason: None,
             received_at: self.clock.now(),
@@ -148,6 +150,31 @@ impl World {
     pub(crate) async fn die(&self, machine: &ResourceId) -> Option<StartAgain> {
         self.machines.end(machine);
         self.hear(machine, MachineState::Terminated).await
+    }
+
+    /// The machine reads its assignment and takes a job. Which, and as which runner?
+    pub(crate) async fn take_job(&self, machine: &ResourceId) -> (JobId, RunnerId) {
+        let assignment = self.machines.read_assignment(machine).expect("an assignment");
+        let job = self.ask_for_job(&assignment).await;
+        let runners = self.gitlab.runners();
+        let name = Some(assignment.runner.to_string());
+        (job, runners.iter().find(|runner| runner.description == name).unwrap().id)
+    }
+
+    pub(crate) async fn ask_for_job(&self, assignment: &Assignment) -> JobId {
+        let body = json!({"token": assignment.token.expose_secret(), "info": {}});
+        let url = self.gitlab.url().join("api/v4/jobs/request").unwrap();
+        let client = http_client(None, Duration::from_secs(10)).unwrap();
+        let answer = client.post(url).json(&body).send().await.unwrap();
+        let job: Value = serde_json::from_slice(&answer.bytes().await.unwrap()).unwrap();
+        JobId(job["id"].as_u64().unwrap())
+    }
+
+    /// A runner as an event names it.
+    fn named(&self, name: String) -> EventRunner {
+        let runners = self.gitlab.runners();
+        let registered = runners.iter().rfind(|runner| runner.description.as_deref() == Some(&name));
+        EventRunner { id: registered.map_or(RunnerId(1), |runner| runner.id), description: Some(name) }
     }
 
     pub(crate) fn advance(&self, seconds: i64) {

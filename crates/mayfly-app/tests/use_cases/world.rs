@@ -109,11 +109,18 @@ impl World {
             status,
             project: Some("group/app".parse().unwrap()),
             pipeline: None,
-            runner: runner.map(|name| EventRunner { id: RunnerId(1), description: Some(name.to_string()) }),
+            runner: runner.map(|name| self.named(name.to_string())),
             queued_seconds: None,
             failure_reason: None,
             received_at: self.clock.now(),
         }
+    }
+
+    /// A runner as an event names it.
+    fn named(&self, name: String) -> EventRunner {
+        let runners = self.gitlab.runners();
+        let registered = runners.iter().rfind(|runner| runner.description.as_deref() == Some(&name));
+        EventRunner { id: registered.map_or(RunnerId(1), |runner| runner.id), description: Some(name) }
     }
 
     pub(crate) fn advance(&self, seconds: i64) {

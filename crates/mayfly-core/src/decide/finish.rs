@@ -5,9 +5,10 @@
 use jiff::{SignedDuration, Timestamp};
 
 use crate::event::JobEvent;
-use crate::ids::RunnerId;
+use crate::ids::{ProjectId, RunnerId};
 use crate::ledger::{Ended, LedgerRecord, LedgerState};
 use crate::runner_name::RunnerName;
+use crate::status::JobStatus;
 
 use super::record::learned;
 
@@ -47,6 +48,8 @@ pub struct EndRunner {
     pub is_stopped: bool,
     /// True if it was started so lately that its service may not know it yet.
     pub is_fresh: bool,
+    /// The project of its jobs, if GitLab must be asked first whether it has another one by now.
+    pub unless_busy_in: Option<ProjectId>,
     /// Why it is ended.
     pub reason: String,
 }
@@ -63,13 +66,17 @@ pub fn decide_finish(input: &FinishInput<'_>) -> FinishDecision {
         None if input.owner.is_some() => job.live_runner(),
         None => None,
     };
-    // A runner whose job was canceled before its script began may have taken another one since.
-    let is_busy_elsewhere = took_before.is_some_and(|took| took != input.event.key);
+    // A runner whose job was canceled before its script began waits for another one, and may have taken it since.
+    let may_have_another = input.event.status == JobStatus::Canceled;
+    // What has succeeded was its last.
+    let is_busy_elsewhere =
+        input.event.status != JobStatus::Success && took_before.is_some_and(|took| took != input.event.key);
     let end = runner.filter(|_| !is_busy_elsewhere).map(|runner| EndRunner {
         runner: runner.name.clone(),
         registered: runner.registered,
         is_stopped: runner.stopped_at.is_some(),
         is_fresh: input.now.duration_since(runner.launched_at) < FRESH,
+        unless_busy_in: runner.registered.filter(|_| may_have_another).map(|_| input.event.key.project),
         reason: format!("job {} is over: {}", input.event.key, input.event.status),
     });
     let mut writes = vec![job];

@@ -6,7 +6,7 @@ use mayfly_core::mapping::TargetType;
 
 use super::agenda::{MINUTE, Moment, SECOND};
 use super::compute::{Cause, Life, Which};
-use super::gitlab::{Request, Status};
+use super::gitlab::{BEFORE_SCRIPT, Request, Status};
 use super::sim::{Event, Sim};
 use super::tally::{Fact, Trouble};
 
@@ -106,7 +106,8 @@ impl Sim {
         let script = self.gitlab.job(job).map_or(0, |job| job.script);
         self.after(script, Event::ScriptOver(which, job));
         if self.chance.happens(self.mix.canceled_running) {
-            let wait = self.chance.between(0, script);
+            let is_early = self.chance.happens(0.5);
+            let wait = self.chance.between(0, if is_early { BEFORE_SCRIPT } else { script });
             self.after(wait, Event::Cancel(job));
         }
     }
@@ -135,8 +136,16 @@ impl Sim {
             self.at(until + wait, Event::ScriptOver(which, job));
             return;
         }
+        let is_begun = self.gitlab.job(job).is_some_and(|job| job.has_begun());
         self.report(job);
-        self.leave_compute(which);
+        if is_begun {
+            self.leave_compute(which);
+        } else {
+            let now = self.now();
+            self.story.tell_compute(now, which, || "its job was canceled before it began".to_owned());
+            self.tally.fact(Fact::NotBegun);
+            self.begin_asking(which);
+        }
     }
 
     /// The agent's time is over, whatever it does.

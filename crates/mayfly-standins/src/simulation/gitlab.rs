@@ -76,9 +76,21 @@ pub(super) struct Job {
     taken_at: Moment,
     /// The registration of the runner that has it, or had it last.
     pub(super) runner: Option<RunnerId>,
+    /// When it was canceled on its runner.
+    canceled_at: Option<Moment>,
     is_retried: bool,
     /// When its final status was reached.
     pub(super) over_at: Moment,
+}
+
+/// How long a runner is at a job before its script begins.
+pub(super) const BEFORE_SCRIPT: Moment = 10 * SECOND;
+
+impl Job {
+    /// False if the job was canceled before its script began: it does not count, and its runner waits for another one.
+    pub(super) fn has_begun(&self) -> bool {
+        self.canceled_at.is_none_or(|at| at - self.taken_at >= BEFORE_SCRIPT)
+    }
 }
 
 /// One registration.

@@ -30,8 +30,8 @@ pub(super) const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "a runner that has another job by now is ended by a late event",
         file: "crates/mayfly-core/src/decide/finish.rs",
-        find: "took_before.is_some_and(|took| took != input.event.key)",
-        replace: "took_before.is_some_and(|took| took != input.event.key && input.now < Timestamp::UNIX_EPOCH)",
+        find: "let may_have_another = input.event.status == JobStatus::Canceled;",
+        replace: "let may_have_another = input.event.status == JobStatus::Pending;",
     },
     Mutant {
         name: "an unknown outcome goes on with the next step",
@@ -78,8 +78,8 @@ pub(super) const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "the registration of a runner that has a job is removed",
         file: "crates/mayfly-app/src/assign.rs",
-        find: "if job_of_paused(dispatcher, project, stale).await?.is_some() {",
-        replace: "if stale.0 == 0 && job_of_paused(dispatcher, project, stale).await?.is_some() {",
+        find: "if job_of_paused(dispatcher, project, stale, None).await?.is_some() {",
+        replace: "if stale.0 == 0 && job_of_paused(dispatcher, project, stale, None).await?.is_some() {",
     },
     Mutant {
         name: "a job of which no event came is not started",

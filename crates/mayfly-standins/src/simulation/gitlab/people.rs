@@ -90,6 +90,7 @@ impl Sim {
             waits_since: self.now(),
             taken_at: 0,
             runner: None,
+            canceled_at: None,
             is_retried: false,
             over_at: 0,
         }
@@ -129,7 +130,7 @@ impl Sim {
                 self.finish_job(id, Status::Canceled);
             }
             Status::Running => {
-                job.status = Status::Canceling;
+                (job.status, job.canceled_at) = (Status::Canceling, Some(now));
                 self.tally.trouble(Trouble::CanceledRunning);
                 self.story.tell_job(now, id, || "is being canceled".to_owned());
                 self.tell_runner(id);
@@ -175,6 +176,7 @@ impl Sim {
             waits_since: now,
             taken_at: 0,
             runner: None,
+            canceled_at: None,
             is_retried: false,
             over_at: 0,
         }))
