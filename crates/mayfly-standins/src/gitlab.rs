@@ -14,6 +14,8 @@ mod job_updates;
 mod model;
 mod pages;
 mod params;
+mod rest_about;
+mod rest_hook_tests;
 mod rest_hooks;
 mod rest_jobs;
 mod rest_runners;

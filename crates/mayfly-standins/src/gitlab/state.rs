@@ -3,12 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use jiff::civil::Date;
 use mayfly_core::ids::{JobId, PipelineId, ProjectId, RunnerId};
 use mayfly_core::tags::TagSet;
 
 use super::StandinError;
 use super::delivery::{Delivery, DeliveryId, Outgoing};
-use super::model::{Hook, HookId, Job, JobSpec, Manager, Pipeline, Project, Runner, Scope, Status, TakenBy};
+use super::model::{
+    Hook, HookId, HookPlace, Job, JobSpec, Manager, Pipeline, Project, Runner, Scope, Status, TakenBy,
+};
 use super::time::now;
 use super::view::SeenRequest;
 use crate::random;
@@ -17,6 +20,10 @@ use crate::random;
 #[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
 pub(super) struct Knobs {
     pub(super) is_down: bool,
+    /// Webhooks of groups need a subscription.
+    pub(super) has_premium: bool,
+    /// Like a GitLab before 16.11, which can neither test webhooks nor tell what they sent.
+    pub(super) is_old: bool,
     pub(super) failing_job_lookups: usize,
     pub(super) failing_registrations: usize,
     pub(super) refused_runner_tokens: BTreeSet<String>,
@@ -35,6 +42,8 @@ pub(super) struct State {
     pub(super) registration_token: String,
     /// Access tokens with their scopes.
     pub(super) access_tokens: BTreeMap<String, BTreeSet<String>>,
+    /// The day on which an access token ends, if it does.
+    pub(super) token_ends: BTreeMap<String, Date>,
     pub(super) projects: BTreeMap<ProjectId, Project>,
     pub(super) groups: BTreeMap<u64, String>,
     pub(super) hooks: BTreeMap<HookId, Hook>,
@@ -70,6 +79,7 @@ impl State {
             url,
             registration_token: format!("GR1348941{}", random::token_text()),
             access_tokens: BTreeMap::new(),
+            token_ends: BTreeMap::new(),
             projects: BTreeMap::new(),
             groups: BTreeMap::new(),
             hooks: BTreeMap::new(),
@@ -83,6 +93,8 @@ impl State {
             held_requests: Vec::new(),
             knobs: Knobs {
                 is_down: false,
+                has_premium: false,
+                is_old: false,
                 failing_job_lookups: 0,
                 failing_registrations: 0,
                 refused_runner_tokens: BTreeSet::new(),
@@ -122,7 +134,7 @@ impl State {
             }
         }
         let id = ProjectId(self.next_id());
-        self.projects.insert(id, Project { id, path: path.to_owned() });
+        self.projects.insert(id, Project { id, path: path.to_owned(), is_archived: false });
         id
     }
 
@@ -131,6 +143,25 @@ impl State {
         match id_or_path.parse() {
             Ok(id) => self.projects.get(&ProjectId(id)),
             Err(_) => self.projects.values().find(|project| project.path == id_or_path),
+        }
+    }
+
+    /// Finds a group by its number or its path.
+    pub(super) fn group(&self, id_or_path: &str) -> Option<u64> {
+        let number = id_or_path.parse().ok();
+        let is_it = |(id, path): &(&u64, &String)| Some(**id) == number || path.as_str() == id_or_path;
+        self.groups.iter().find(is_it).map(|(id, _)| *id)
+    }
+
+    /// True if the hook hears of this project.
+    pub(super) fn covers(&self, place: &HookPlace, project: ProjectId) -> bool {
+        match place {
+            HookPlace::Project(only) => *only == project,
+            HookPlace::Group(group) => {
+                let group = self.groups.get(group);
+                let project = self.projects.get(&project);
+                group.zip(project).is_some_and(|(group, project)| project.is_in(group))
+            }
         }
     }
 
