@@ -1,12 +1,16 @@
 #![doc = include_str!("../README.md")]
 
+mod gitlab_access;
+mod hooks;
 mod installation;
 mod job_ref;
 mod local;
 mod log;
+mod many;
 mod output;
 mod reconcile;
 mod runners;
+mod secret;
 mod timeline;
 
 use std::io::Write;
@@ -15,6 +19,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use mayfly_local::agent_process::{self, AgentArgs};
 
+use crate::hooks::HooksCommand;
 use crate::local::LocalCommand;
 use crate::log::LogFlags;
 use crate::reconcile::ReconcileCommand;
@@ -37,6 +42,7 @@ enum Command {
     Timeline(Box<TimelineCommand>),
     Runners(Box<RunnersCommand>),
     Reconcile(Box<ReconcileCommand>),
+    Hooks(HooksCommand),
     /// One runner, started by `mayfly local`; reads its assignment from standard input.
     #[command(hide = true)]
     Agent(AgentArgs),
@@ -50,6 +56,7 @@ fn main() -> ExitCode {
         Command::Timeline(command) => block_on(timeline::run(*command)),
         Command::Runners(command) => block_on(runners::run(*command)),
         Command::Reconcile(command) => block_on(reconcile::run(*command)),
+        Command::Hooks(command) => block_on(hooks::run(command)),
         Command::Agent(arguments) => {
             block_on(async { agent_process::run(arguments).await.map(|()| ExitCode::SUCCESS) })
         }

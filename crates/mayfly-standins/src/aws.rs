@@ -3,7 +3,9 @@
 //!
 //! It checks no signatures and no rights: that is what the end-to-end tests with the emulator are for.
 
+mod account;
 mod services;
+mod webhook;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
@@ -65,6 +67,8 @@ struct Known {
     parameters: BTreeMap<String, String>,
     /// The outputs of each stack.
     stacks: BTreeMap<String, BTreeMap<String, String>>,
+    account: account::Known,
+    webhook: webhook::Known,
     knows_functions: bool,
     events: Vec<Value>,
     invocations: Vec<Invocation>,
