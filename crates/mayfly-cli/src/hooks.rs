@@ -1,9 +1,9 @@
 //! `mayfly hooks`.
 
 mod act;
-mod credentials;
-pub(crate) mod plan;
+pub(crate) mod credentials;
 pub(crate) mod places;
+pub(crate) mod plan;
 mod report;
 
 use std::io::{IsTerminal, stdin};

@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod doctor;
 mod gitlab_access;
 mod hooks;
 mod installation;
@@ -19,6 +20,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use mayfly_local::agent_process::{self, AgentArgs};
 
+use crate::doctor::DoctorCommand;
 use crate::hooks::HooksCommand;
 use crate::local::LocalCommand;
 use crate::log::LogFlags;
@@ -43,6 +45,7 @@ enum Command {
     Runners(Box<RunnersCommand>),
     Reconcile(Box<ReconcileCommand>),
     Hooks(HooksCommand),
+    Doctor(Box<DoctorCommand>),
     /// One runner, started by `mayfly local`; reads its assignment from standard input.
     #[command(hide = true)]
     Agent(AgentArgs),
@@ -57,6 +60,7 @@ fn main() -> ExitCode {
         Command::Runners(command) => block_on(runners::run(*command)),
         Command::Reconcile(command) => block_on(reconcile::run(*command)),
         Command::Hooks(command) => block_on(hooks::run(command)),
+        Command::Doctor(command) => block_on(doctor::run(*command)),
         Command::Agent(arguments) => {
             block_on(async { agent_process::run(arguments).await.map(|()| ExitCode::SUCCESS) })
         }

@@ -1,5 +1,6 @@
 //! The secret and the signing token that a webhook is given.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use anyhow::bail;
@@ -7,7 +8,6 @@ use clap::Args;
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::gitlab_access::LazyAccount;
-use crate::installation::stack::Stack;
 use crate::secret;
 
 #[derive(Debug, Clone, Args)]
@@ -66,18 +66,19 @@ fn given(variable: &str, file: Option<&PathBuf>) -> anyhow::Result<Option<Secret
     }
 }
 
-/// The names of the parameters with secret and signing token. Values given to the stack itself lie in parameters that it made.
-pub(crate) fn parameter_names(infrastructure: &Stack, stack: &str) -> [String; 2] {
+/// The names of the parameters with secret and signing token, by the parameters of the stack of this name. Values given to the
+/// stack itself lie in parameters that it made.
+pub(crate) fn parameter_names(stack: &str, parameters: &BTreeMap<String, String>) -> [String; 2] {
     let named = |parameter: &str, made: &str| {
-        let named = infrastructure.parameter(parameter).filter(|name| !name.is_empty());
-        named.map_or_else(|| format!("/{stack}/webhook/{made}"), str::to_owned)
+        let named = parameters.get(parameter).filter(|name| !name.is_empty());
+        named.map_or_else(|| format!("/{stack}/webhook/{made}"), Clone::clone)
     };
     [named("WebhookSecretParameter", "Secret"), named("SigningTokenParameter", "SigningToken")]
 }
 
 async fn stored(account: &mut LazyAccount, stack: &str) -> anyhow::Result<Credentials> {
     let account = account.get().await?;
-    let names = parameter_names(&account.stack(stack).await?, stack);
+    let names = parameter_names(stack, account.stack(stack).await?.parameters());
     let mut found = account.parameters(&names).await?;
     let [secret, signing_token] = names.map(|name| found.remove(&name).map(|found| found.value));
     Ok(Credentials { secret, signing_token })

@@ -2,6 +2,7 @@
 //! stand-in AWS in front of embedded tables.
 #![expect(clippy::unwrap_used, reason = "all of it is tests")]
 
+mod checks;
 mod hooks;
 mod scene;
 
@@ -10,8 +11,7 @@ use std::process::ExitCode;
 use libtest_mimic::{Arguments, Trial};
 
 fn main() -> ExitCode {
-    let mut trials = hooks::trials();
-    trials.sort_by(|one, other| one.name().cmp(other.name()));
+    let trials = checks::trials().into_iter().chain(hooks::trials()).collect();
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
 }
 

@@ -3,12 +3,12 @@
 use jiff::Timestamp;
 use jiff::fmt::rfc2822::DateTimeParser;
 use mayfly_core::error::PortError;
-use reqwest::StatusCode;
 use reqwest::header::DATE;
+use reqwest::{Method, StatusCode};
 use serde::Deserialize;
 
 use super::GitlabClient;
-use super::call::{Call, READ_SCOPE};
+use super::call::{Authority, Call, READ_SCOPE};
 
 /// A GitLab that answered.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,11 +43,9 @@ struct VersionAnswer {
 impl GitlabClient {
     /// Whether GitLab answers, which version it is and what time it is there. A refused token is no error: GitLab answered.
     pub async fn about(&self) -> Result<About, PortError> {
-        let call = Call::get("GitLab: ask for its version", "/version".to_owned(), READ_SCOPE).accept(&[
-            StatusCode::UNAUTHORIZED,
-            StatusCode::FORBIDDEN,
-            StatusCode::NOT_FOUND,
-        ]);
+        let path = "/version".to_owned();
+        let call = Call::new("GitLab: ask for its version", Method::GET, path, Authority::ApiTokenIfAny)
+            .accept(&[StatusCode::UNAUTHORIZED, StatusCode::FORBIDDEN, StatusCode::NOT_FOUND]);
         let answer = self.send(&call).await?;
         let date = answer.headers.get(DATE).and_then(|date| date.to_str().ok());
         let answered_at = date.and_then(|date| DateTimeParser::new().parse_timestamp(date).ok());
