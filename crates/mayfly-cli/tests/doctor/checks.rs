@@ -134,11 +134,7 @@ async fn rights() {
     for (operation, right, name) in [
         ("GetCallerIdentity", "sts:GetCallerIdentity", "AWS identity"),
         ("Scan", "dynamodb:Scan", "mappings"),
-        (
-            "GET /2016-08-19/account-settings",
-            "lambda:GetAccountSettings",
-            "Lambda concurrency",
-        ),
+        ("GET /2016-08-19/account-settings", "lambda:GetAccountSettings", "Lambda concurrency"),
         ("GetQueueAttributes", "sqs:GetQueueAttributes", "queue mayfly-autoscaler-launches"),
     ] {
         scene.aws.refuse(operation, "AccessDeniedException");
