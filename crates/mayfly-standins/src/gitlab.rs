@@ -7,6 +7,7 @@ mod control;
 mod delivery;
 mod events;
 mod faults;
+mod groups;
 mod http;
 mod job_payload;
 mod job_request;
