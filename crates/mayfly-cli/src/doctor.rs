@@ -157,13 +157,17 @@ async fn on_aws(
     let mode = gathered.facts.autoscaler.parameter("RegistrationMode").unwrap_or("per-job").to_owned();
     let needs = judge::gitlab::TokenNeeds::of_mode(&mode, gathered.facts.demands.retries);
     let stored = gathered.gitlab;
-    let asking = given.clone().or(stored.clone())?;
+    let asking = given.or(stored.clone())?;
     if asking.url.is_none() {
         lines.push(judge::gitlab::unknown());
         return Ok(lines);
     }
     // The token that the installation uses is the one to judge, if it can be read.
-    let own = if stored.token.is_some() && stored.url.is_some() { stored } else { asking.clone() };
+    let own = if stored.token.is_some() && stored.url.is_some() {
+        GitlabSource { ca_pem: asking.ca_pem.clone(), ..stored }
+    } else {
+        asking.clone()
+    };
     let gitlab = gather::gitlab::gather(&own, &asking, &questions, &SystemClock).await;
     lines.extend(judge::gitlab::judge(&gitlab, &needs, now));
     Ok(lines)

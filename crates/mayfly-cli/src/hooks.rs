@@ -15,7 +15,7 @@ use mayfly_gitlab::client::GitlabClient;
 use url::Url;
 
 use self::act::Looked;
-use self::credentials::CredentialFlags;
+use self::credentials::{CredentialFlags, Credentials};
 use self::places::PlacesFlags;
 use self::plan::{Act, Wanted};
 use self::report::{HooksReport, Listed};
@@ -50,8 +50,8 @@ enum HooksAction {
 /// disabled is left alone. GitLab never tells which secret it has: if that may be another one, or has changed, say --rotate, which
 /// sends it again. One that GitLab has disabled gets a test delivery, which enables it if it is answered well.
 ///
-/// The secret is that in MAYFLY_WEBHOOK_SECRET or in --secret-file, else the one that the infrastructure stack has, else it is
-/// asked for; the signing token likewise, in MAYFLY_SIGNING_TOKEN or --signing-token-file, and it may be missing.
+/// The secret is that in `MAYFLY_WEBHOOK_SECRET` or in --secret-file, else the one that the infrastructure stack has, else it is
+/// asked for; the signing token likewise, in `MAYFLY_SIGNING_TOKEN` or --signing-token-file, and it may be missing.
 #[derive(Debug, Args)]
 #[command(after_help = EXIT_CODES, after_long_help = EXIT_CODES)]
 struct InstallCommand {
@@ -169,15 +169,16 @@ async fn install(command: InstallCommand) -> anyhow::Result<ExitCode> {
     let looked = act::look(&session.client, &command.places).await?;
     let plan = planned(looked, |looked| plan::install(&looked.hooks, &wanted));
     if command.dry_run {
-        return finish(command.output, HooksReport::planned(&session.url, &plan));
+        return finish(command.output, &HooksReport::planned(&session.url, &plan));
     }
     let is_secret_needed = plan.iter().flatten().any(|(_, acts)| acts.iter().any(Act::sends_secret));
-    let credentials = match is_secret_needed {
-        true => command.credentials.find(&mut session.account, &command.at.infrastructure_stack).await?,
-        false => credentials::Credentials::default(),
+    let credentials = if is_secret_needed {
+        command.credentials.find(&mut session.account, &command.at.infrastructure_stack).await?
+    } else {
+        Credentials::default()
     };
     let outcomes = act::perform(&session.client, plan, &session.url, &credentials).await;
-    finish(command.output, HooksReport::done(&session.url, outcomes))
+    finish(command.output, &HooksReport::done(&session.url, outcomes))
 }
 
 async fn remove(command: RemoveCommand) -> anyhow::Result<ExitCode> {
@@ -185,15 +186,14 @@ async fn remove(command: RemoveCommand) -> anyhow::Result<ExitCode> {
     let looked = act::look(&session.client, &command.places).await?;
     let plan = planned(looked, |looked| plan::remove(&looked.hooks, &session.url));
     if command.dry_run {
-        return finish(command.output, HooksReport::planned(&session.url, &plan));
+        return finish(command.output, &HooksReport::planned(&session.url, &plan));
     }
     let count: usize = plan.iter().flatten().map(|(_, acts)| acts.len()).sum();
     if count > 0 && !command.yes && !is_confirmed(count, &session.url)? {
         bail!("nothing is removed");
     }
-    let outcomes =
-        act::perform(&session.client, plan, &session.url, &credentials::Credentials::default()).await;
-    finish(command.output, HooksReport::done(&session.url, outcomes))
+    let outcomes = act::perform(&session.client, plan, &session.url, &Credentials::default()).await;
+    finish(command.output, &HooksReport::done(&session.url, outcomes))
 }
 
 async fn list(command: ListCommand) -> anyhow::Result<ExitCode> {
@@ -226,8 +226,8 @@ fn is_confirmed(count: usize, url: &Url) -> anyhow::Result<bool> {
     Ok(dialoguer::Confirm::new().with_prompt(question).default(false).interact()?)
 }
 
-fn finish(output: OutputFlags, report: HooksReport) -> anyhow::Result<ExitCode> {
-    output.print(&report)?;
+fn finish(output: OutputFlags, report: &HooksReport) -> anyhow::Result<ExitCode> {
+    output.print(report)?;
     Ok(exit_code(report.has_failed()))
 }
 

@@ -1,5 +1,6 @@
 //! A stand-in for the AWS services that Mayfly calls, on loopback: Parameter Store, EventBridge, SQS, Lambda and CloudFormation
-//! as far as it uses them, and DynamoDB passed on to an embedded one. It remembers and counts what it was asked.
+//! as far as it uses them, what an account tells of itself, and DynamoDB passed on to an embedded one. It remembers and counts what it
+//! was asked. It also receives webhooks.
 //!
 //! It checks no signatures and no rights: that is what the end-to-end tests with the emulator are for.
 

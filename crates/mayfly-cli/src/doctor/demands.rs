@@ -70,9 +70,10 @@ impl Demands {
         if !image.is_empty() {
             self.images.insert(image.to_owned());
         }
-        let types: Vec<String> = match machine.instance_types.is_empty() {
-            true => parameter(types).split(',').map(|name| name.trim().to_owned()).collect(),
-            false => machine.instance_types.iter().map(ToString::to_string).collect(),
+        let types: Vec<String> = if machine.instance_types.is_empty() {
+            parameter(types).split(',').map(|name| name.trim().to_owned()).collect()
+        } else {
+            machine.instance_types.iter().map(ToString::to_string).collect()
         };
         let types = types.into_iter().filter(|name| !name.is_empty());
         match machine.purchase {

@@ -48,7 +48,7 @@ pub(super) struct StackFacts {
 
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct StackState {
-    /// CloudFormation's word.
+    /// Its status, such as `CREATE_COMPLETE`.
     pub(super) status: String,
     /// The output `MayflyVersion`.
     pub(super) version: Option<String>,

@@ -13,10 +13,10 @@ use crate::secret;
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Secret")]
 pub(super) struct CredentialFlags {
-    /// A file with the webhook's secret, unless it is in MAYFLY_WEBHOOK_SECRET.
+    /// A file with the webhook's secret, unless it is in `MAYFLY_WEBHOOK_SECRET`.
     #[arg(long, value_name = "FILE")]
     secret_file: Option<PathBuf>,
-    /// A file with the webhook's signing token (GitLab 19 and later), unless it is in MAYFLY_SIGNING_TOKEN.
+    /// A file with the webhook's signing token (GitLab 19 and later), unless it is in `MAYFLY_SIGNING_TOKEN`.
     #[arg(long, value_name = "FILE")]
     signing_token_file: Option<PathBuf>,
 }
@@ -41,10 +41,7 @@ impl CredentialFlags {
             secret: given("MAYFLY_WEBHOOK_SECRET", self.secret_file.as_ref())?,
             signing_token: given("MAYFLY_SIGNING_TOKEN", self.signing_token_file.as_ref())?,
         };
-        let found = match given.is_empty() {
-            true => stored(account, stack).await,
-            false => Ok(given),
-        };
+        let found = if given.is_empty() { stored(account, stack).await } else { Ok(given) };
         let why = match found {
             Ok(found) if !found.is_empty() => return checked(found),
             Ok(_) => format!("the stack {stack} names no parameter with it that is there"),

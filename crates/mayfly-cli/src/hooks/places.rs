@@ -45,9 +45,10 @@ impl PlacesFlags {
             places.push(project(client, path).await.map_err(|error| (path.clone(), error)));
         }
         for path in &self.groups {
-            match self.group_hook {
-                true => places.push(Ok(Place { path: path.clone(), place: HookPlace::Group(path.clone()) })),
-                false => places.extend(projects_of(client, path).await?.into_iter().map(Ok)),
+            if self.group_hook {
+                places.push(Ok(Place { path: path.clone(), place: HookPlace::Group(path.clone()) }));
+            } else {
+                places.extend(projects_of(client, path).await?.into_iter().map(Ok));
             }
         }
         let mut seen = std::collections::BTreeSet::new();

@@ -101,9 +101,9 @@ pub(crate) fn install(hooks: &[Hook], wanted: &Wanted) -> Vec<Act> {
     if acts.is_empty() {
         acts.push(Act::Keep { hook: kept.id });
     }
-    acts.extend(duplicates.iter().map(|hook| match wanted.removes_duplicates {
-        true => Act::Remove { hook: hook.id },
-        false => Act::Report { duplicate: hook.id },
+    let removes = wanted.removes_duplicates;
+    acts.extend(duplicates.iter().map(|hook| {
+        if removes { Act::Remove { hook: hook.id } } else { Act::Report { duplicate: hook.id } }
     }));
     acts
 }

@@ -98,7 +98,7 @@ impl Report for HooksReport {
     fn to_text(&self, width: Option<u16>) -> String {
         let mut text = String::new();
         if self.hooks.is_empty() && self.failures.is_empty() {
-            text += &format!("No webhook sends to {}.\n", printable(&self.url));
+            text.extend(["No webhook sends to ", &printable(&self.url), ".\n"]);
         }
         if !self.hooks.is_empty() {
             let rows = self.hooks.iter().map(|line| {
@@ -204,11 +204,11 @@ fn failures_text(failures: &[FailureLine], successes: usize) -> String {
     let line = |failure: &FailureLine| {
         format!("failed: {}: {}\n", printable(&failure.place), printable(&failure.reason))
     };
-    let mut text: String = failures.iter().map(line).collect();
+    let mut lines: Vec<String> = failures.iter().map(line).collect();
     if !failures.is_empty() {
-        text += &format!("{} of {} failed.\n", failures.len(), failures.len() + successes);
+        lines.push(format!("{} of {} failed.\n", failures.len(), failures.len() + successes));
     }
-    text
+    lines.concat()
 }
 
 fn id(hook: Option<u64>) -> String {

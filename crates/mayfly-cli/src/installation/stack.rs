@@ -87,7 +87,7 @@ impl Account {
         })
     }
 
-    /// As [`Self::find_stack`], with CloudFormation's own error.
+    /// As [`Self::find_stack`], with the service's own error.
     pub(crate) async fn ask_for_stack(
         &self,
         name: &str,

@@ -49,9 +49,10 @@ impl GitlabClient {
         let answer = self.send(&call).await?;
         let date = answer.headers.get(DATE).and_then(|date| date.to_str().ok());
         let answered_at = date.and_then(|date| DateTimeParser::new().parse_timestamp(date).ok());
-        let version = match answer.status.is_success() {
-            true => Some(answer.decode::<VersionAnswer>(&call.operation)?.version),
-            false => None,
+        let version = if answer.status.is_success() {
+            Some(answer.decode::<VersionAnswer>(&call.operation)?.version)
+        } else {
+            None
         };
         Ok(About { version, answered_at })
     }

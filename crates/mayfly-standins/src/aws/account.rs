@@ -192,11 +192,12 @@ fn images(account: &Known, request: &Request) -> Response {
 }
 
 fn offerings(account: &Known, request: &Request) -> Response {
-    let items: String = fields(request, "Filter.1.Value.")
+    let items: Vec<String> = fields(request, "Filter.1.Value.")
         .into_iter()
         .filter(|instance_type| !account.types_not_offered.contains(instance_type))
         .map(|instance_type| format!("<item><instanceType>{instance_type}</instanceType></item>"))
         .collect();
+    let items = items.concat();
     format!(
         "<DescribeInstanceTypeOfferingsResponse><instanceTypeOfferingSet>{items}</instanceTypeOfferingSet>\
          </DescribeInstanceTypeOfferingsResponse>"
@@ -206,16 +207,18 @@ fn offerings(account: &Known, request: &Request) -> Response {
 
 /// Instances have two processors if they are `large`, and eight otherwise.
 fn instance_types(request: &Request) -> Response {
-    let items: String = fields(request, "Filter.1.Value.")
+    let items: Vec<String> = fields(request, "Filter.1.Value.")
         .into_iter()
         .map(|instance_type| {
-            let processors = if instance_type.ends_with(".large") { 2 } else { 8 };
+            let processors =
+                if instance_type.split_once('.').is_some_and(|(_, size)| size == "large") { 2 } else { 8 };
             format!(
                 "<item><instanceType>{instance_type}</instanceType>\
                  <vCpuInfo><defaultVCpus>{processors}</defaultVCpus></vCpuInfo></item>"
             )
         })
         .collect();
+    let items = items.concat();
     format!(
         "<DescribeInstanceTypesResponse><instanceTypeSet>{items}</instanceTypeSet></DescribeInstanceTypesResponse>"
     )

@@ -119,12 +119,13 @@ fn describe_stacks(known: &Known, request: &Request) -> Response {
         );
         return (StatusCode::BAD_REQUEST, error).into_response();
     };
-    let outputs: String = outputs
+    let outputs: Vec<String> = outputs
         .iter()
         .map(|(key, value)| {
             format!("<member><OutputKey>{key}</OutputKey><OutputValue>{value}</OutputValue></member>")
         })
         .collect();
+    let outputs = outputs.concat();
     let (status, parameters) = known.account.stack(&name);
     format!(
         "<DescribeStacksResponse><DescribeStacksResult><Stacks><member><StackName>{name}</StackName>\

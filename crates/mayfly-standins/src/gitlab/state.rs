@@ -9,9 +9,7 @@ use mayfly_core::tags::TagSet;
 
 use super::StandinError;
 use super::delivery::{Delivery, DeliveryId, Outgoing};
-use super::model::{
-    Hook, HookId, HookPlace, Job, JobSpec, Manager, Pipeline, Project, Runner, Scope, Status, TakenBy,
-};
+use super::model::{Hook, HookId, Job, JobSpec, Manager, Pipeline, Project, Runner, Scope, Status, TakenBy};
 use super::time::now;
 use super::view::SeenRequest;
 use crate::random;

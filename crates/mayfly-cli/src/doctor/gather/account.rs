@@ -107,12 +107,14 @@ pub(super) async fn images(account: &Account, names: &BTreeSet<String>) -> Asked
     let parameters: Vec<String> = names.iter().filter(|name| name.starts_with('/')).cloned().collect();
     let values = Asked::of("ssm:GetParameters", account.ask_for_parameters(&parameters).await);
     let Asked::Known(values) = values else { return values.map(|_| Vec::new()) };
-    let id_of = |name: &String| match name.starts_with('/') {
-        true => values.get(name).map(|found| found.value.expose_secret().trim().to_owned()),
-        false => Some(name.clone()),
+    let id_of = |name: &String| {
+        let is_parameter = name.starts_with('/');
+        let value = || values.get(name).map(|found| found.value.expose_secret().trim().to_owned());
+        if is_parameter { value() } else { Some(name.clone()) }
     };
-    let named: Vec<(String, Option<String>)> = names.iter().map(|name| (name.clone(), id_of(name))).collect();
-    let ids: Vec<String> = named.iter().filter_map(|(_, id)| id.clone()).collect();
+    let images: Vec<(String, Option<String>)> =
+        names.iter().map(|name| (name.clone(), id_of(name))).collect();
+    let ids: Vec<String> = images.iter().filter_map(|(_, id)| id.clone()).collect();
     let client = aws_sdk_ec2::Client::new(account.config());
     // A filter, because a list of ids fails as a whole if one of them is unknown.
     let filter = Filter::builder().name("image-id").set_values(Some(ids)).build();
@@ -128,7 +130,7 @@ pub(super) async fn images(account: &Account, names: &BTreeSet<String>) -> Asked
             let state = id.as_ref().and_then(|id| states.get(id)).cloned();
             ImageFacts { name, id, state }
         };
-        named.into_iter().map(fact).collect()
+        images.into_iter().map(fact).collect()
     })
 }
 

@@ -45,10 +45,7 @@ impl TokenNeeds {
     /// The scopes that a token lacks. `api` may do everything.
     fn missing(&self, has: &[String]) -> Vec<&'static str> {
         let has = |scope: &str| has.iter().any(|it| it == scope);
-        match has("api") {
-            true => Vec::new(),
-            false => self.scopes.iter().copied().filter(|scope| !has(scope)).collect(),
-        }
+        self.scopes.iter().copied().filter(|scope| !has(scope) && !has("api")).collect()
     }
 }
 

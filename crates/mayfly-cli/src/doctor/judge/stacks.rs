@@ -109,10 +109,8 @@ fn parameters(facts: &ParameterFacts) -> Vec<Line> {
 fn parameter(name: &str, is_encrypted: Option<bool>) -> Line {
     let check = format!("parameter {name}");
     let is_secret = !name.ends_with("/Url");
-    let (kind, value) = match is_secret {
-        true => ("SecureString", "file://token"),
-        false => ("String", "https://gitlab.com"),
-    };
+    let (kind, value) =
+        if is_secret { ("SecureString", "file://token") } else { ("String", "https://gitlab.com") };
     let put = format!("`aws ssm put-parameter --type {kind} --name {name} --value {value}`");
     match is_encrypted {
         None => Line::failure(check, "there is none", format!("make it: {put}")),
