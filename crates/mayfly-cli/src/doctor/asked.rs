@@ -55,7 +55,11 @@ impl<T> Asked<T> {
             Ok(value) => Self::Known(value),
             Err(error) => {
                 let status = error.raw_response().map(|answer| answer.status().as_u16());
-                Self::refused(right, error.code(), status, Chain(&error).to_string())
+                let why = match (error.code(), error.message()) {
+                    (Some(code), Some(message)) => format!("{code}: {message}"),
+                    _ => Chain(&error).to_string(),
+                };
+                Self::refused(right, error.code(), status, why)
             }
         }
     }

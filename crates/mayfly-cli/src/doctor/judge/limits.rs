@@ -117,7 +117,10 @@ fn is_usual(instance_type: &str) -> bool {
 fn quota_lines(quota: &Quota<'_>, processors: &BTreeMap<String, Option<u32>>) -> Vec<Line> {
     let sized = quota.types.iter().filter(|name| is_usual(name));
     let largest = sized.filter_map(|name| Some((processors.get(name).copied().flatten()?, name))).max();
-    let Some((needed, name)) = largest.filter(|(needed, _)| *needed > 0) else { return Vec::new() };
+    let Some((needed, name)) = largest.filter(|(needed, _)| *needed > 0) else {
+        let is_unknown = processors.is_empty() && quota.types.iter().any(|name| is_usual(name));
+        return if is_unknown { unmeasured(quota) } else { Vec::new() };
+    };
     judged(quota.check, quota.value, |value| {
         let runners = runners(*value, needed);
         let result = format!("{value} processors: {runners} times {name}, which has {needed}");
@@ -126,6 +129,18 @@ fn quota_lines(quota: &Quota<'_>, processors: &BTreeMap<String, Option<u32>>) ->
             0 => Line::failure(quota.check, format!("{result}: not one can start"), next),
             few if few < FEW_RUNNERS => Line::warning(quota.check, result, next),
             _ => Line::ok(quota.check, result),
+        }]
+    })
+}
+
+/// The lines of a quota if nobody knows how many processors a runner has.
+fn unmeasured(quota: &Quota<'_>) -> Vec<Line> {
+    judged(quota.check, quota.value, |value| {
+        let next = format!("ask for more: Service Quotas, Amazon EC2, {}", quota.code);
+        vec![if *value < 1.0 {
+            Line::failure(quota.check, "no processor: not one instance can start", next)
+        } else {
+            Line::ok(quota.check, format!("{value} processors; what a runner needs is not known"))
         }]
     })
 }
@@ -182,6 +197,11 @@ mod tests {
             let lines = quota_lines(&quota, &processors);
             assert_eq!(lines[0].level, level, "{lines:?}");
             assert!(lines[0].result.contains(said), "{lines:?}");
+        }
+        for (value, level) in [(0.0, Level::Failure), (5.0, Level::Ok)] {
+            let value = Asked::Known(value);
+            let unknown = Quota { check: "quota", code: "L-1", value: &value, types: &types };
+            assert_eq!(quota_lines(&unknown, &BTreeMap::new())[0].level, level);
         }
         let none = Quota { check: "quota", code: "L-1", value: &Asked::Skipped, types: &BTreeSet::new() };
         assert_eq!(quota_lines(&none, &processors), []);
