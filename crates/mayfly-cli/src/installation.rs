@@ -1,6 +1,7 @@
 //! Where the installation is that a command is about, and its ledger.
 
 pub(crate) mod aws;
+pub(crate) mod parameters;
 pub(crate) mod stack;
 
 use std::path::PathBuf;

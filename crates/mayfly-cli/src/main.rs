@@ -1,12 +1,17 @@
 #![doc = include_str!("../README.md")]
 
+mod doctor;
+mod gitlab_access;
+mod hooks;
 mod installation;
 mod job_ref;
 mod local;
 mod log;
+mod many;
 mod output;
 mod reconcile;
 mod runners;
+mod secret;
 mod timeline;
 
 use std::io::Write;
@@ -15,6 +20,8 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use mayfly_local::agent_process::{self, AgentArgs};
 
+use crate::doctor::DoctorCommand;
+use crate::hooks::HooksCommand;
 use crate::local::LocalCommand;
 use crate::log::LogFlags;
 use crate::reconcile::ReconcileCommand;
@@ -37,6 +44,8 @@ enum Command {
     Timeline(Box<TimelineCommand>),
     Runners(Box<RunnersCommand>),
     Reconcile(Box<ReconcileCommand>),
+    Hooks(HooksCommand),
+    Doctor(Box<DoctorCommand>),
     /// One runner, started by `mayfly local`; reads its assignment from standard input.
     #[command(hide = true)]
     Agent(AgentArgs),
@@ -50,6 +59,8 @@ fn main() -> ExitCode {
         Command::Timeline(command) => block_on(timeline::run(*command)),
         Command::Runners(command) => block_on(runners::run(*command)),
         Command::Reconcile(command) => block_on(reconcile::run(*command)),
+        Command::Hooks(command) => block_on(hooks::run(command)),
+        Command::Doctor(command) => block_on(doctor::run(*command)),
         Command::Agent(arguments) => {
             block_on(async { agent_process::run(arguments).await.map(|()| ExitCode::SUCCESS) })
         }

@@ -2,6 +2,7 @@
 //!
 //! Errors are [`PortError`]s: they say whether the same call can succeed later, and never contain a secret.
 
+mod about;
 mod answer;
 mod call;
 mod failure;
@@ -10,6 +11,7 @@ mod http;
 mod job_actions;
 mod jobs;
 mod pages;
+mod places;
 mod port;
 mod runners;
 
@@ -24,8 +26,11 @@ use mayfly_core::error::PortError;
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
-pub use self::hooks::{Hook, NewHook};
+pub use self::about::{About, TokenInfo};
+pub use self::failure::refused_with;
+pub use self::hooks::{Hook, HookChange, HookDelivery, HookPlace, NewHook, TestDelivery};
 pub use self::http::http_client;
+pub use self::places::ProjectView;
 
 /// How long one answer may take, all in all, unless the settings say otherwise.
 pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(8);

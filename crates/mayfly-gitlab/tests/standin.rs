@@ -12,7 +12,9 @@ use mayfly_core::ids::{JobId, JobName, ProjectId};
 use mayfly_core::ports::{Gitlab, NewRunner, RegisteredRunner};
 use mayfly_core::status::JobStatus;
 use mayfly_core::tags::TagSet;
-use mayfly_gitlab::client::{GitlabClient, GitlabClientConfig, NewHook, http_client};
+use mayfly_gitlab::client::{
+    GitlabClient, GitlabClientConfig, HookChange, HookPlace, NewHook, TestDelivery, http_client, refused_with,
+};
 use mayfly_standins::contracts::{self, GitlabUnderTest};
 use mayfly_standins::gitlab::{JobSpec, StandinGitlab};
 use secrecy::{ExposeSecret, SecretString};
@@ -173,6 +175,96 @@ async fn hooks_are_created_for_job_events_and_listed() {
     let hooks = client.list_hooks(project).await.unwrap();
     assert_eq!((hooks[0].id, hooks[0].job_events), (created.id, true));
     assert_eq!(hooks[0].url, "https://mayfly.example.com/webhook");
+}
+
+fn new_hook(token: &str) -> NewHook {
+    let url = "http://127.0.0.1:1/webhook".parse().unwrap();
+    NewHook { url, token: Some(token.into()), signing_token: None }
+}
+
+#[tokio::test]
+async fn a_hook_is_changed_and_removed_and_removing_it_again_is_no_error() {
+    let (gitlab, project, client) = gitlab().await;
+    let id = gitlab.add_hook(project, "http://127.0.0.1:1/webhook", None, None).unwrap();
+    gitlab.change_hook(id, false, false);
+    let before = client.list_hooks(project).await.unwrap().remove(0);
+    assert!(!before.job_events && !before.enable_ssl_verification);
+    assert_eq!(before.token_present, Some(false));
+    let change = HookChange { url: before.url, token: Some("new secret".into()), signing_token: None };
+    let after = client.update_hook(project, before.id, &change).await.unwrap();
+    assert!(after.job_events && after.enable_ssl_verification && !after.push_events);
+    assert_eq!(after.token_present, Some(true));
+    let without_token = HookChange { token: None, ..change };
+    let kept = client.update_hook(project, before.id, &without_token).await.unwrap();
+    assert_eq!(kept, after, "a token that is not told stays");
+    for _ in 0..2 {
+        client.delete_hook(project, before.id).await.unwrap();
+    }
+    assert!(client.list_hooks(project).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_group_has_hooks_with_a_subscription_alone() {
+    let (gitlab, _, client) = gitlab().await;
+    let group = HookPlace::Group("group".to_owned());
+    let refused = client.list_hooks(group.clone()).await.unwrap_err();
+    assert_eq!(refused_with(&refused), Some(403));
+    gitlab.set_premium(true);
+    let created = client.create_hook(group.clone(), &new_hook("secret")).await.unwrap();
+    assert_eq!(client.list_hooks(group).await.unwrap(), [created]);
+}
+
+#[tokio::test]
+async fn a_groups_projects_are_those_of_its_subgroups_too_but_none_that_is_archived() {
+    let (gitlab, _, client) = gitlab().await;
+    for number in 0..120 {
+        gitlab.create_project(&format!("group/sub/app{number}"));
+    }
+    gitlab.archive_project(gitlab.create_project("group/old"));
+    gitlab.create_project("group-of-others/app");
+    let projects = client.group_projects("group").await.unwrap().unwrap();
+    assert_eq!(projects.len(), 121, "two pages");
+    assert!(projects.iter().all(|project| project.path_with_namespace.starts_with("group/")));
+    assert_eq!(client.group_projects("group/sub").await.unwrap().unwrap().len(), 120);
+    assert_eq!(client.group_projects("nobody").await.unwrap(), None);
+    let found = client.find_project("group/sub/app7").await.unwrap().unwrap();
+    assert_eq!(found.path_with_namespace, "group/sub/app7");
+    assert_eq!(client.find_project("group/sub/none").await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn a_test_delivery_tells_what_the_receiver_answered_and_is_among_the_deliveries() {
+    let (gitlab, project, client) = gitlab().await;
+    let hook = client.create_hook(project, &new_hook("secret")).await.unwrap();
+    let outcome = client.test_hook(project, hook.id).await.unwrap();
+    assert!(matches!(outcome, TestDelivery::Refused(why) if why.contains("CI jobs")));
+    gitlab.run_pipeline(project, vec![JobSpec::new("build")]).unwrap();
+    let outcome = client.test_hook(project, hook.id).await.unwrap();
+    assert!(matches!(outcome, TestDelivery::Refused(_)), "nobody listens there");
+    let deliveries = client.hook_deliveries(project, hook.id).await.unwrap().unwrap();
+    assert_eq!((deliveries[0].trigger.as_str(), deliveries[0].status), ("job_hooks", None));
+    gitlab.set_old(true);
+    assert_eq!(client.test_hook(project, hook.id).await.unwrap(), TestDelivery::NotOffered);
+    assert_eq!(client.hook_deliveries(project, hook.id).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn gitlab_tells_its_version_its_time_and_what_the_token_may_do() {
+    let (gitlab, _, with_token) = gitlab().await;
+    let about = with_token.about().await.unwrap();
+    assert_eq!(about.version.as_deref(), Some("19.3.0-ee"));
+    assert!(about.answered_at.is_some());
+    let end = "2126-01-31".parse().unwrap();
+    let token = gitlab.create_token_until(&["create_runner"], end);
+    let info = client(&gitlab, Some(token.into())).own_token().await.unwrap();
+    assert_eq!((info.scopes, info.active), (vec!["create_runner".to_owned()], true));
+    assert_eq!(info.expires_at.as_deref(), Some("2126-01-31"));
+    let over = gitlab.create_token_until(&["api"], "2020-01-31".parse().unwrap());
+    let over = client(&gitlab, Some(over.into()));
+    assert_eq!(refused_with(&over.own_token().await.unwrap_err()), Some(401));
+    for unknown in [over, client(&gitlab, None)] {
+        assert_eq!(unknown.about().await.unwrap().version, None, "it answered all the same");
+    }
 }
 
 #[tokio::test]

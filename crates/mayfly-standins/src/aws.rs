@@ -1,9 +1,12 @@
 //! A stand-in for the AWS services that Mayfly calls, on loopback: Parameter Store, EventBridge, SQS, Lambda and CloudFormation
-//! as far as it uses them, and DynamoDB passed on to an embedded one. It remembers and counts what it was asked.
+//! as far as it uses them, what an account tells of itself, and DynamoDB passed on to an embedded one. It remembers and counts what it
+//! was asked. It also receives webhooks.
 //!
 //! It checks no signatures and no rights: that is what the end-to-end tests with the emulator are for.
 
+mod account;
 mod services;
+mod webhook;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
@@ -65,6 +68,8 @@ struct Known {
     parameters: BTreeMap<String, String>,
     /// The outputs of each stack.
     stacks: BTreeMap<String, BTreeMap<String, String>>,
+    account: account::Known,
+    webhook: webhook::Known,
     knows_functions: bool,
     events: Vec<Value>,
     invocations: Vec<Invocation>,

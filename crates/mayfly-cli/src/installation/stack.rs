@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use anyhow::{anyhow, bail};
-use aws_sdk_cloudformation::error::ProvideErrorMetadata;
+use aws_sdk_cloudformation::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_cloudformation::operation::describe_stacks::DescribeStacksError;
 use aws_sdk_cloudformation::types;
 use mayfly_core::error::Chain;
 
@@ -39,6 +40,16 @@ impl Stack {
         self.parameters.get(parameter).map(String::as_str)
     }
 
+    /// All it was given.
+    pub(crate) fn parameters(&self) -> &BTreeMap<String, String> {
+        &self.parameters
+    }
+
+    /// All it tells.
+    pub(crate) fn outputs(&self) -> &BTreeMap<String, String> {
+        &self.outputs
+    }
+
     /// CloudFormation's word for its state, such as `CREATE_COMPLETE`.
     pub(crate) fn status(&self) -> &str {
         &self.status
@@ -70,16 +81,22 @@ impl Account {
 
     /// The stack, or `None` if there is none of this name.
     pub(crate) async fn find_stack(&self, name: &str) -> anyhow::Result<Option<Stack>> {
-        let answer = self.cloudformation().describe_stacks().stack_name(name).send().await;
-        match answer {
+        self.ask_for_stack(name).await.map_err(|error| {
+            let what = format!("ask CloudFormation for the stack {name}");
+            self.explain(&what, error.code(), &Chain(&error))
+        })
+    }
+
+    /// As [`Self::find_stack`], with the service's own error.
+    pub(crate) async fn ask_for_stack(
+        &self,
+        name: &str,
+    ) -> Result<Option<Stack>, SdkError<DescribeStacksError>> {
+        match self.cloudformation().describe_stacks().stack_name(name).send().await {
             Ok(answer) => Ok(answer.stacks.unwrap_or_default().into_iter().next().map(Stack::read)),
             // CloudFormation has no code of its own for it.
             Err(error) if is_missing(error.code(), error.message()) => Ok(None),
-            Err(error) => Err(self.explain(
-                &format!("ask CloudFormation for the stack {name}"),
-                error.code(),
-                &Chain(&error),
-            )),
+            Err(error) => Err(error),
         }
     }
 }

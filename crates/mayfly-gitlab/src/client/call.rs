@@ -28,6 +28,8 @@ const LONGEST_WAIT_INSIDE: Duration = Duration::from_secs(2);
 pub(super) enum Authority<'a> {
     /// The API token, which needs this scope.
     ApiToken { scope: &'static str },
+    /// The API token, if there is one: GitLab answers without it too.
+    ApiTokenIfAny,
     /// A token in the body of the call: which one it is, in words, and the token.
     InBody { what: &'static str, token: &'a SecretString },
 }
@@ -52,7 +54,12 @@ pub(super) struct Call<'a> {
 }
 
 impl<'a> Call<'a> {
-    fn new(operation: impl Into<String>, method: Method, path: String, authority: Authority<'a>) -> Self {
+    pub(super) fn new(
+        operation: impl Into<String>,
+        method: Method,
+        path: String,
+        authority: Authority<'a>,
+    ) -> Self {
         Self {
             operation: operation.into(),
             is_repeatable: method != Method::POST,
@@ -135,11 +142,14 @@ impl GitlabClient {
 
     async fn send_once(&self, call: &Call<'_>) -> Result<Answer, PortError> {
         let mut request = self.http.request(call.method.clone(), format!("{}{}", self.api, call.path));
-        if let Authority::ApiToken { scope } = call.authority {
-            let Some(token) = &self.api_token else {
+        match (call.authority, &self.api_token) {
+            (Authority::ApiToken { scope }, None) => {
                 return Err(Failure::NoApiToken { scope }.of(&call.operation, Retry::Never));
-            };
-            request = request.header(API_TOKEN_HEADER, token.header.clone());
+            }
+            (Authority::ApiToken { .. } | Authority::ApiTokenIfAny, Some(token)) => {
+                request = request.header(API_TOKEN_HEADER, token.header.clone());
+            }
+            (Authority::ApiTokenIfAny, None) | (Authority::InBody { .. }, _) => {}
         }
         if !call.query.is_empty() {
             request = request.query(&call.query);

@@ -62,6 +62,14 @@ impl Failure {
     }
 }
 
+/// The status code with which GitLab refused a call; `None` if the call failed in another way.
+pub fn refused_with(error: &PortError) -> Option<u16> {
+    match error.source.downcast_ref() {
+        Some(Failure::Refused { status, .. }) => Some(status.as_u16()),
+        _ => None,
+    }
+}
+
 /// Whether a refusal may pass, and when.
 pub(super) fn retry_of(status: StatusCode, headers: &HeaderMap) -> Retry {
     let passes = status.is_server_error()

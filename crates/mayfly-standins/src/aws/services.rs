@@ -6,6 +6,7 @@ use axum::http::{HeaderMap, Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
+use super::account;
 use super::{Invocation, Known, Message, Reply, Shared, lock};
 
 pub(super) struct Request {
@@ -37,17 +38,20 @@ impl Request {
     }
 
     /// A field of a call in the form of the older services.
-    fn form_field(&self, name: &str) -> Option<String> {
+    pub(super) fn form_field(&self, name: &str) -> Option<String> {
         let mut fields = url::form_urlencoded::parse(&self.body);
         fields.find(|(field, _)| field == name).map(|(_, value)| value.into_owned())
     }
 
-    fn json(&self) -> Value {
+    pub(super) fn json(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap_or(Value::Null)
     }
 }
 
 pub(super) async fn answer(shared: &Shared, request: &Request) -> Response {
+    if request.uri.path() == "/webhook" {
+        return lock(&shared.known).webhook.receive(&request.headers);
+    }
     let (service, operation) = request.operation();
     let prepared = {
         let mut known = lock(&shared.known);
@@ -58,10 +62,17 @@ pub(super) async fn answer(shared: &Shared, request: &Request) -> Response {
     if let Some(Reply { status, body }) = prepared {
         return with_status(status, body);
     }
+    let refusal = lock(&shared.known).account.refusal(service, &operation);
+    if let Some(refusal) = refusal {
+        return refusal;
+    }
     if service.starts_with("DynamoDB") {
         return pass_on(shared, request).await;
     }
     let mut known = lock(&shared.known);
+    if let Some(answer) = account::answer(&known, request, &operation) {
+        return answer;
+    }
     match (service, operation.as_str()) {
         ("AmazonSSM", "GetParameters") => parameters(&known, &request.json()),
         ("AWSEvents", "PutEvents") => put_events(&mut known, &request.json()),
@@ -72,7 +83,7 @@ pub(super) async fn answer(shared: &Shared, request: &Request) -> Response {
     }
 }
 
-fn with_status(status: u16, body: Value) -> Response {
+pub(super) fn with_status(status: u16, body: Value) -> Response {
     let code = body.get("__type").and_then(Value::as_str).unwrap_or_default().to_owned();
     let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     (status, [("x-amzn-errortype", code)], Json(body)).into_response()
@@ -108,15 +119,17 @@ fn describe_stacks(known: &Known, request: &Request) -> Response {
         );
         return (StatusCode::BAD_REQUEST, error).into_response();
     };
-    let outputs: String = outputs
+    let outputs: Vec<String> = outputs
         .iter()
         .map(|(key, value)| {
             format!("<member><OutputKey>{key}</OutputKey><OutputValue>{value}</OutputValue></member>")
         })
         .collect();
+    let outputs = outputs.concat();
+    let (status, parameters) = known.account.stack(&name);
     format!(
         "<DescribeStacksResponse><DescribeStacksResult><Stacks><member><StackName>{name}</StackName>\
-         <StackStatus>CREATE_COMPLETE</StackStatus><Outputs>{outputs}</Outputs></member></Stacks>\
+         <StackStatus>{status}</StackStatus>{parameters}<Outputs>{outputs}</Outputs></member></Stacks>\
          </DescribeStacksResult></DescribeStacksResponse>"
     )
     .into_response()

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeSet;
 
+use jiff::civil::Date;
 use mayfly_core::ids::{JobId, ProjectId, RunnerId};
 use mayfly_core::tags::TagSet;
 
 use super::delivery::{Delivery, DeliveryId, Outgoing, signing_key};
-use super::model::{Hook, HookId, JobSpec, Scope, Status};
+use super::model::{Hook, HookId, HookPlace, JobSpec, Scope, Status};
 use super::state::NewRunner;
 use super::time::now;
 use super::{StandinError, StandinGitlab};
@@ -15,6 +16,24 @@ impl StandinGitlab {
     /// A further personal access token, with only these scopes (such as `read_api`).
     pub fn create_token(&self, scopes: &[&str]) -> String {
         self.shared.change(|state| state.add_access_token(scopes))
+    }
+
+    /// A further personal access token, with only these scopes, that ends on this day.
+    pub fn create_token_until(&self, scopes: &[&str], end: Date) -> String {
+        self.shared.change(|state| {
+            let token = state.add_access_token(scopes);
+            state.token_ends.insert(token.clone(), end);
+            token
+        })
+    }
+
+    /// Archives a project, as its owner does in the user interface.
+    pub fn archive_project(&self, project: ProjectId) {
+        self.shared.change(|state| {
+            if let Some(project) = state.projects.get_mut(&project) {
+                project.is_archived = true;
+            }
+        });
     }
 
     /// The project of this path, such as `group/app`; made if there is none.
@@ -40,7 +59,18 @@ impl StandinGitlab {
             }
             let id = HookId(state.next_id());
             let (url, token) = (url.to_owned(), token.map(str::to_owned));
-            state.hooks.insert(id, Hook { id, project, url, token, signing_key, job_events: true });
+            let hook = Hook {
+                id,
+                place: HookPlace::Project(project),
+                url,
+                token,
+                signing_key,
+                job_events: true,
+                push_events: false,
+                verifies_certificates: true,
+                alert_status: "executable",
+            };
+            state.hooks.insert(id, hook);
             Ok(id)
         })
     }

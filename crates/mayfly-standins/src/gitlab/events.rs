@@ -4,7 +4,7 @@ use mayfly_core::ids::JobId;
 use serde_json::{Map, Value, json};
 
 use super::delivery::{Delivery, DeliveryId, Outgoing};
-use super::model::{Job, Pipeline, Project, Runner, Status};
+use super::model::{HookId, Job, Pipeline, Project, Runner, Status};
 use super::state::State;
 use super::time::{in_seconds, now, with_milliseconds};
 use crate::random;
@@ -25,7 +25,9 @@ impl State {
         let hooks: Vec<_> = self
             .hooks
             .values()
-            .filter(|hook| hook.project == project && hook.job_events)
+            .filter(|hook| {
+                hook.job_events && hook.alert_status == "executable" && self.covers(&hook.place, project)
+            })
             .map(|hook| hook.id)
             .collect();
         let event_uuid = random::uuid();
@@ -50,6 +52,22 @@ impl State {
         let Some(outgoing) = Outgoing::new(self, &delivery) else { return };
         self.deliveries.insert(delivery.id, delivery);
         if self.knobs.holds_webhooks { self.held.push(outgoing) } else { self.outgoing.push(outgoing) }
+    }
+
+    /// A delivery of what a job is now, for a test of a hook; nothing is sent yet.
+    pub(super) fn test_delivery(&mut self, hook: HookId, job: JobId) -> Option<Delivery> {
+        let (body, status, _) = self.event_body(job, false)?;
+        Some(Delivery {
+            id: DeliveryId(self.next_id()),
+            hook,
+            job,
+            status,
+            webhook_id: random::uuid(),
+            event_uuid: random::uuid(),
+            body,
+            sent_at: None,
+            answer: None,
+        })
     }
 
     fn event_body(

@@ -5,11 +5,40 @@ use std::time::Duration;
 
 use super::StandinGitlab;
 use super::delivery::Delivery;
+use super::model::HookId;
 
 impl StandinGitlab {
     /// While down, every request is answered 503. Webhooks of what a test does are still sent.
     pub fn set_down(&self, is_down: bool) {
         self.shared.change(|state| state.knobs.is_down = is_down);
+    }
+
+    /// With `true`, groups can have webhooks, as with a subscription to Premium.
+    pub fn set_premium(&self, has_premium: bool) {
+        self.shared.change(|state| state.knobs.has_premium = has_premium);
+    }
+
+    /// With `true`, it is like a GitLab before 16.11: it can neither test webhooks nor tell what they sent.
+    pub fn set_old(&self, is_old: bool) {
+        self.shared.change(|state| state.knobs.is_old = is_old);
+    }
+
+    /// Disables a hook, for a time or for good, as GitLab does after failures in a row. A test that succeeds enables it.
+    pub fn disable_hook(&self, hook: HookId, is_for_good: bool) {
+        self.shared.change(|state| {
+            if let Some(hook) = state.hooks.get_mut(&hook) {
+                hook.alert_status = if is_for_good { "disabled" } else { "temporarily_disabled" };
+            }
+        });
+    }
+
+    /// Takes the job events, the checks of certificates or both from a hook, as a person does in the user interface.
+    pub fn change_hook(&self, hook: HookId, job_events: bool, verifies_certificates: bool) {
+        self.shared.change(|state| {
+            if let Some(hook) = state.hooks.get_mut(&hook) {
+                (hook.job_events, hook.verifies_certificates) = (job_events, verifies_certificates);
+            }
+        });
     }
 
     /// From now on a machine with this runner token gets 403, as if the token had been revoked.

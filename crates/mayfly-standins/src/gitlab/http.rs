@@ -8,13 +8,17 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, patch, post, put};
+use jiff::tz::TimeZone;
 use serde_json::json;
 
 use super::StandinError;
 use super::shared::Shared;
 use super::state::State;
+use super::time::now;
 use super::view::SeenRequest;
-use super::{job_request, job_updates, rest_hooks, rest_jobs, rest_runners, runner_tokens};
+use super::{
+    job_request, job_updates, rest_about, rest_hook_tests, rest_hooks, rest_jobs, rest_runners, runner_tokens,
+};
 
 /// An answer with an error code, worded as GitLab does.
 #[derive(Debug)]
@@ -62,6 +66,9 @@ impl From<StandinError> for Refusal {
     }
 }
 
+/// For calls that every token may make.
+pub(super) const ANY_SCOPE: &[&str] = &["*"];
+
 pub(super) type Answer = Result<Response, Refusal>;
 
 pub(super) fn router(shared: Arc<Shared>) -> Router {
@@ -85,10 +92,13 @@ pub(super) fn router(shared: Arc<Shared>) -> Router {
         )
         .route("/runners/{id}/managers", get(rest_runners::managers))
         .route("/user/runners", post(rest_runners::create))
-        .route("/projects/{project}", get(rest_hooks::project))
+        .route("/version", get(rest_about::version))
+        .route("/personal_access_tokens/self", get(rest_about::own_token))
+        .route("/projects/{project}", get(rest_about::project))
+        .route("/groups/{group}/projects", get(rest_about::group_projects))
         .route("/projects/{project}/runners", post(rest_runners::enable))
-        .route("/projects/{project}/hooks", get(rest_hooks::list).post(rest_hooks::create))
-        .route("/projects/{project}/hooks/{hook}", delete(rest_hooks::delete))
+        .merge(hooks_of("/projects"))
+        .merge(hooks_of("/groups"))
         .route("/projects/{project}/repository/branches/{branch}", get(rest_jobs::branch))
         .route("/projects/{project}/jobs", get(rest_jobs::list))
         .route("/projects/{project}/jobs/{job}", get(rest_jobs::show))
@@ -101,6 +111,16 @@ pub(super) fn router(shared: Arc<Shared>) -> Router {
         .with_state(shared)
 }
 
+/// The webhooks of projects or of groups, which GitLab treats alike.
+fn hooks_of(places: &str) -> Router<Arc<Shared>> {
+    let hooks = format!("{places}/{{place}}/hooks");
+    Router::new()
+        .route(&hooks, get(rest_hooks::list).post(rest_hooks::create))
+        .route(&format!("{hooks}/{{hook}}"), put(rest_hooks::change).delete(rest_hooks::delete))
+        .route(&format!("{hooks}/{{hook}}/events"), get(rest_hook_tests::deliveries))
+        .route(&format!("{hooks}/{{hook}}/test/{{trigger}}"), post(rest_hook_tests::test))
+}
+
 /// Refuses a request whose access token is unknown (401) or has none of the scopes (403). `api` may do everything.
 pub(super) fn authorize(state: &State, headers: &HeaderMap, scopes: &[&str]) -> Result<(), Refusal> {
     let bearer =
@@ -109,6 +129,13 @@ pub(super) fn authorize(state: &State, headers: &HeaderMap, scopes: &[&str]) -> 
     let granted = token
         .and_then(|token| state.access_tokens.get(token))
         .ok_or_else(|| Refusal::new(StatusCode::UNAUTHORIZED, "401 Unauthorized"))?;
+    let end = token.and_then(|token| state.token_ends.get(token));
+    if end.is_some_and(|end| *end <= now().to_zoned(TimeZone::UTC).date()) {
+        return Err(Refusal::new(StatusCode::UNAUTHORIZED, "Token is expired."));
+    }
+    if scopes == ANY_SCOPE {
+        return Ok(());
+    }
     if granted.contains("api") || scopes.iter().any(|&scope| granted.contains(scope)) {
         return Ok(());
     }

@@ -140,6 +140,7 @@ pub struct HookId(pub u64);
 pub(super) struct Project {
     pub(super) id: ProjectId,
     pub(super) path: String,
+    pub(super) is_archived: bool,
 }
 
 impl Project {
@@ -152,15 +153,31 @@ impl Project {
     pub(super) fn namespace(&self) -> &str {
         self.path.rsplit_once('/').map_or("", |(namespace, _)| namespace)
     }
+
+    /// True if it is in this group or one below it.
+    pub(super) fn is_in(&self, group: &str) -> bool {
+        self.path.strip_prefix(group).is_some_and(|rest| rest.starts_with('/'))
+    }
+}
+
+/// What a hook belongs to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum HookPlace {
+    Project(ProjectId),
+    Group(u64),
 }
 
 pub(super) struct Hook {
     pub(super) id: HookId,
-    pub(super) project: ProjectId,
+    pub(super) place: HookPlace,
     pub(super) url: String,
     pub(super) token: Option<String>,
     pub(super) signing_key: Option<Vec<u8>>,
     pub(super) job_events: bool,
+    pub(super) push_events: bool,
+    pub(super) verifies_certificates: bool,
+    /// GitLab's word: `executable`, `temporarily_disabled` or `disabled`.
+    pub(super) alert_status: &'static str,
 }
 
 #[derive(Debug)]
@@ -191,7 +208,7 @@ impl Scope {
     fn covers(&self, project: &Project) -> bool {
         match self {
             Self::Instance => true,
-            Self::Group(path) => project.path.strip_prefix(path.as_str()).is_some_and(|r| r.starts_with('/')),
+            Self::Group(path) => project.is_in(path),
             Self::Projects(projects) => projects.contains(&project.id),
         }
     }

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use jiff::civil::Date;
 use mayfly_core::ids::{JobId, PipelineId, ProjectId, RunnerId};
 use mayfly_core::tags::TagSet;
 
@@ -17,6 +18,10 @@ use crate::random;
 #[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
 pub(super) struct Knobs {
     pub(super) is_down: bool,
+    /// Webhooks of groups need a subscription.
+    pub(super) has_premium: bool,
+    /// Like a GitLab before 16.11, which can neither test webhooks nor tell what they sent.
+    pub(super) is_old: bool,
     pub(super) failing_job_lookups: usize,
     pub(super) failing_registrations: usize,
     pub(super) refused_runner_tokens: BTreeSet<String>,
@@ -35,6 +40,8 @@ pub(super) struct State {
     pub(super) registration_token: String,
     /// Access tokens with their scopes.
     pub(super) access_tokens: BTreeMap<String, BTreeSet<String>>,
+    /// The day on which an access token ends, if it does.
+    pub(super) token_ends: BTreeMap<String, Date>,
     pub(super) projects: BTreeMap<ProjectId, Project>,
     pub(super) groups: BTreeMap<u64, String>,
     pub(super) hooks: BTreeMap<HookId, Hook>,
@@ -70,6 +77,7 @@ impl State {
             url,
             registration_token: format!("GR1348941{}", random::token_text()),
             access_tokens: BTreeMap::new(),
+            token_ends: BTreeMap::new(),
             projects: BTreeMap::new(),
             groups: BTreeMap::new(),
             hooks: BTreeMap::new(),
@@ -83,6 +91,8 @@ impl State {
             held_requests: Vec::new(),
             knobs: Knobs {
                 is_down: false,
+                has_premium: false,
+                is_old: false,
                 failing_job_lookups: 0,
                 failing_registrations: 0,
                 refused_runner_tokens: BTreeSet::new(),
@@ -122,7 +132,7 @@ impl State {
             }
         }
         let id = ProjectId(self.next_id());
-        self.projects.insert(id, Project { id, path: path.to_owned() });
+        self.projects.insert(id, Project { id, path: path.to_owned(), is_archived: false });
         id
     }
 

@@ -1,0 +1,164 @@
+//! What the mappings and the stack's parameters ask of AWS and GitLab: pure.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use mayfly_core::machine::{Architecture, MachineSpec, Purchase};
+use mayfly_core::mapping::{Mapping, StoredMapping, Target};
+
+/// What is asked for.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Demands {
+    /// ARNs of functions.
+    pub(super) functions: BTreeSet<String>,
+    /// Ids of images, or names of parameters.
+    pub(super) images: BTreeSet<String>,
+    pub(super) on_demand_types: BTreeSet<String>,
+    pub(super) spot_types: BTreeSet<String>,
+    /// True if jobs whose machine died are retried in GitLab, which takes the scope `api`.
+    pub(super) retries: bool,
+}
+
+impl Demands {
+    /// True if any runner is an instance.
+    pub(super) fn has_instances(&self) -> bool {
+        !self.on_demand_types.is_empty() || !self.spot_types.is_empty()
+    }
+
+    /// All instance types.
+    pub(super) fn instance_types(&self) -> BTreeSet<String> {
+        self.on_demand_types.union(&self.spot_types).cloned().collect()
+    }
+
+    /// What the parameters of the autoscaler's stack and the rows of the mapping table ask for.
+    pub(super) fn of(parameters: &BTreeMap<String, String>, rows: &[StoredMapping]) -> Self {
+        let mut demands = Self::default();
+        let parameter = |name: &str| parameters.get(name).map(String::as_str).unwrap_or_default();
+        let has_instances = !parameter("RunnerSubnetIds").is_empty();
+        match parameter("DefaultTarget") {
+            "" | "none" => {}
+            "EC2" => demands.add_machine(&MachineSpec::default(), parameters),
+            arn => {
+                demands.functions.insert(arn.to_owned());
+            }
+        }
+        if has_instances {
+            let images = ["RunnerImageArm64", "RunnerImageX86"].map(parameter);
+            demands.images.extend(images.into_iter().filter(|image| !image.is_empty()).map(str::to_owned));
+        }
+        for Mapping { target, settings, .. } in rows.iter().filter_map(readable) {
+            demands.retries |= settings.retries_after_loss > 0;
+            match target {
+                Target::Lambda { arn } => {
+                    demands.functions.insert(arn.clone());
+                }
+                Target::Ec2(machine) => demands.add_machine(machine, parameters),
+                Target::Local => {}
+            }
+        }
+        demands
+    }
+
+    /// What a mapping leaves open, the stack decides.
+    fn add_machine(&mut self, machine: &MachineSpec, parameters: &BTreeMap<String, String>) {
+        let parameter = |name: &str| parameters.get(name).map(String::as_str).unwrap_or_default();
+        let default = Architecture::parse(parameter("RunnerArchitecture")).unwrap_or(Architecture::Arm64);
+        let (image, types) = match machine.architecture.unwrap_or(default) {
+            Architecture::Arm64 => ("RunnerImageArm64", "RunnerInstanceTypesArm64"),
+            Architecture::X86_64 => ("RunnerImageX86", "RunnerInstanceTypesX86"),
+        };
+        let image = machine.image.as_ref().map_or_else(|| parameter(image), |image| image.as_str());
+        if !image.is_empty() {
+            self.images.insert(image.to_owned());
+        }
+        let types: Vec<String> = if machine.instance_types.is_empty() {
+            parameter(types).split(',').map(|name| name.trim().to_owned()).collect()
+        } else {
+            machine.instance_types.iter().map(ToString::to_string).collect()
+        };
+        let types = types.into_iter().filter(|name| !name.is_empty());
+        match machine.purchase {
+            Purchase::Spot => self.spot_types.extend(types),
+            Purchase::OnDemand => self.on_demand_types.extend(types),
+            Purchase::SpotFirst => {
+                let types: Vec<String> = types.collect();
+                self.spot_types.extend(types.clone());
+                self.on_demand_types.extend(types);
+            }
+        }
+    }
+}
+
+fn readable(row: &StoredMapping) -> Option<&Mapping> {
+    match row {
+        StoredMapping::Readable(mapping) => Some(mapping),
+        StoredMapping::Unreadable { .. } => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use mayfly_core::mapping::{MappingKey, RunnerSettings};
+
+    fn row(job: &str, target: Target, retries_after_loss: u32) -> StoredMapping {
+        let key = MappingKey::parse(&format!("job#{job}"), "tags#").unwrap();
+        let settings = RunnerSettings { retries_after_loss, ..RunnerSettings::default() };
+        StoredMapping::Readable(Mapping { key, target, settings })
+    }
+
+    fn parameters(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
+        pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+    }
+
+    fn set(words: &[&str]) -> BTreeSet<String> {
+        words.iter().map(|word| (*word).to_owned()).collect()
+    }
+
+    #[test]
+    fn nothing_is_asked_for_by_an_empty_installation() {
+        assert_eq!(Demands::of(&parameters(&[("DefaultTarget", "none")]), &[]), Demands::default());
+    }
+
+    #[test]
+    fn what_a_mapping_leaves_open_the_stack_decides() {
+        let parameters = parameters(&[
+            ("DefaultTarget", "arn:default"),
+            ("RunnerSubnetIds", "subnet-1"),
+            ("RunnerArchitecture", "x86_64"),
+            ("RunnerImageArm64", "/images/arm64"),
+            ("RunnerImageX86", "ami-86"),
+            ("RunnerInstanceTypesArm64", "m7g.large"),
+            ("RunnerInstanceTypesX86", "m7i.large,m6i.large"),
+        ]);
+        let own = MachineSpec {
+            purchase: Purchase::OnDemand,
+            architecture: Some(Architecture::Arm64),
+            instance_types: vec!["c8g.4xlarge".parse().unwrap()],
+            image: Some("ami-0123456789abcdef0".parse().unwrap()),
+            ..MachineSpec::default()
+        };
+        let rows = [
+            row("a", Target::Lambda { arn: "arn:own".to_owned() }, 0),
+            row("b", Target::Ec2(MachineSpec { purchase: Purchase::Spot, ..MachineSpec::default() }), 1),
+            row("c", Target::Ec2(own), 0),
+        ];
+        let expected = Demands {
+            functions: set(&["arn:default", "arn:own"]),
+            images: set(&["/images/arm64", "ami-86", "ami-0123456789abcdef0"]),
+            on_demand_types: set(&["c8g.4xlarge"]),
+            spot_types: set(&["m7i.large", "m6i.large"]),
+            retries: true,
+        };
+        assert_eq!(Demands::of(&parameters, &rows), expected);
+    }
+
+    #[test]
+    fn instances_as_the_default_are_bought_in_both_markets() {
+        let parameters = parameters(&[("DefaultTarget", "EC2"), ("RunnerInstanceTypesArm64", "m7g.large")]);
+        let demands = Demands::of(&parameters, &[]);
+        assert_eq!(
+            (&demands.spot_types, &demands.on_demand_types),
+            (&set(&["m7g.large"]), &set(&["m7g.large"]))
+        );
+    }
+}
