@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod events;
 mod installation;
 mod job_ref;
 mod local;
@@ -15,6 +16,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use mayfly_local::agent_process::{self, AgentArgs};
 
+use crate::events::EventsCommand;
 use crate::local::LocalCommand;
 use crate::log::LogFlags;
 use crate::reconcile::ReconcileCommand;
@@ -37,6 +39,7 @@ enum Command {
     Timeline(Box<TimelineCommand>),
     Runners(Box<RunnersCommand>),
     Reconcile(Box<ReconcileCommand>),
+    Events(Box<EventsCommand>),
     /// One runner, started by `mayfly local`; reads its assignment from standard input.
     #[command(hide = true)]
     Agent(AgentArgs),
@@ -50,6 +53,7 @@ fn main() -> ExitCode {
         Command::Timeline(command) => block_on(timeline::run(*command)),
         Command::Runners(command) => block_on(runners::run(*command)),
         Command::Reconcile(command) => block_on(reconcile::run(*command)),
+        Command::Events(command) => block_on(events::run(*command)),
         Command::Agent(arguments) => {
             block_on(async { agent_process::run(arguments).await.map(|()| ExitCode::SUCCESS) })
         }
