@@ -42,10 +42,10 @@ impl EventBus for Queue {
     }
 }
 
-struct Passes {
-    world: World,
+pub(crate) struct Passes {
+    pub(crate) world: World,
     queue: Arc<Queue>,
-    reconciler: Reconciler,
+    pub(crate) reconciler: Reconciler,
 }
 
 impl Passes {
@@ -72,7 +72,7 @@ impl Passes {
     }
 
     /// What waits in the queue is started.
-    async fn start_queued(&self) {
+    pub(crate) async fn start_queued(&self) {
         let events = std::mem::take(&mut *self.queue.0.lock().unwrap());
         for handled in start_batch(&self.reconciler.dispatcher, &events).await {
             handled.unwrap();
@@ -80,7 +80,7 @@ impl Passes {
     }
 
     /// The machine reads its assignment and takes a job. Which, and as which runner?
-    async fn take_job(&self, machine: &ResourceId) -> (JobId, RunnerId) {
+    pub(crate) async fn take_job(&self, machine: &ResourceId) -> (JobId, RunnerId) {
         let assignment = self.world.machines.read_assignment(machine).expect("an assignment");
         let job = self.ask_for_job(&assignment).await;
         let runners = self.world.gitlab.runners();
@@ -98,7 +98,7 @@ impl Passes {
     }
 }
 
-async fn launched(jobs: usize) -> Passes {
+pub(crate) async fn launched(jobs: usize) -> Passes {
     let world = World::new(jobs).await;
     world.gitlab.set_long_poll(Duration::ZERO);
     world.start_all().await;
