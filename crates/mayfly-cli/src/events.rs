@@ -52,7 +52,7 @@ enum EventsAction {
 /// Messages of a queue are only looked at: they stay there, and are hidden from other readers for a minute at most. What another
 /// reader is looking at meanwhile is not seen.
 ///
-/// The archive of an event bus cannot be read. It is replayed instead, to a rule of the autoscaler's stack that puts what it hears
+/// The archive of an event bus cannot be read. It is replayed instead, to a rule of the infrastructure's stack that puts what it hears
 /// into a queue, and to no other rule: nothing is handled because of it. That takes some minutes, costs a little, and sees
 /// only what came in ten minutes ago or earlier.
 ///
@@ -60,7 +60,7 @@ enum EventsAction {
 /// them: it does so by itself.
 ///
 /// Rights: cloudformation:DescribeStacks; for queues, sqs:ReceiveMessage and sqs:ChangeMessageVisibility; for the archive also
-/// events:DescribeArchive, events:StartReplay, events:DescribeReplay and sqs:DeleteMessage.
+/// events:StartReplay, events:DescribeReplay and sqs:DeleteMessage.
 #[derive(Debug, Args)]
 #[command(after_help = LIST_EXIT_CODES, after_long_help = LIST_EXIT_CODES)]
 struct ListCommand {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::error::ProvideErrorMetadata;
-use aws_sdk_sqs::types::{Message, MessageSystemAttributeName};
+use aws_sdk_sqs::types::{DeleteMessageBatchRequestEntry, Message, MessageSystemAttributeName};
 use jiff::Timestamp;
 use mayfly_core::error::Chain;
 
@@ -18,6 +18,8 @@ pub(super) const REPLAY_SECONDS: i32 = 900;
 
 /// The most messages of one call (SQS API reference, `ReceiveMessage`).
 const MESSAGES_A_CALL: i32 = 10;
+/// The most messages of one call (SQS API reference, `DeleteMessageBatch`).
+const LETTERS_A_CALL: usize = 10;
 /// How long a call waits for messages, in seconds. Without waiting, SQS asks only some of its servers.
 const WAIT_SECONDS: i32 = 1;
 /// How many messages are read at the most.
@@ -91,6 +93,31 @@ impl Letters {
                 &Chain(&error),
             )
         })
+    }
+
+    /// Takes messages out for good, ten a call.
+    pub(super) async fn delete_all(
+        &self,
+        account: &Account,
+        letters: impl Iterator<Item = &Letter>,
+    ) -> anyhow::Result<()> {
+        let letters: Vec<&Letter> = letters.collect();
+        for some in letters.chunks(LETTERS_A_CALL) {
+            let entry = |(number, letter): (usize, &&Letter)| {
+                let entry = DeleteMessageBatchRequestEntry::builder().id(number.to_string());
+                entry.receipt_handle(&letter.receipt).build()
+            };
+            let entries = some.iter().enumerate().map(entry).collect::<Result<_, _>>()?;
+            let call = self.client.delete_message_batch().queue_url(&self.url).set_entries(Some(entries));
+            call.send().await.map_err(|error| {
+                account.explain(
+                    &format!("delete messages of the queue {}", self.url),
+                    error.code(),
+                    &Chain(&error),
+                )
+            })?;
+        }
+        Ok(())
     }
 
     /// Gives messages back to other readers. One that is not given back comes back by itself.

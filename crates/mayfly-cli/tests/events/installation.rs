@@ -15,10 +15,9 @@ pub(crate) const LAUNCHES: &str =
     "https://sqs.eu-central-1.amazonaws.com/123456789012/mayfly-autoscaler-launches";
 pub(crate) const LAUNCH_DEAD_LETTERS: &str =
     "https://sqs.eu-central-1.amazonaws.com/123456789012/mayfly-autoscaler-launch-dead-letters";
-pub(crate) const REPLAY_QUEUE: &str =
-    "https://sqs.eu-central-1.amazonaws.com/123456789012/mayfly-autoscaler-replays";
+pub(crate) const REPLAY_QUEUE: &str = "https://sqs.eu-central-1.amazonaws.com/123456789012/mayfly-replays";
 pub(crate) const REPLAY_RULE: &str =
-    "arn:aws:events:eu-central-1:123456789012:rule/mayfly/mayfly-autoscaler-list-replays";
+    "arn:aws:events:eu-central-1:123456789012:rule/mayfly/mayfly-infrastructure-replays";
 
 /// Both stacks.
 pub(crate) async fn installation() -> StandinAws {
@@ -26,7 +25,13 @@ pub(crate) async fn installation() -> StandinAws {
     let bus = "arn:aws:events:eu-central-1:123456789012:event-bus/mayfly";
     aws.put_stack(
         "mayfly-infrastructure",
-        &[("DeadLetterQueueUrl", DEAD_LETTERS), ("EventArchiveName", "mayfly-events"), ("EventBusArn", bus)],
+        &[
+            ("DeadLetterQueueUrl", DEAD_LETTERS),
+            ("EventArchiveName", "mayfly-events"),
+            ("EventBusArn", bus),
+            ("ReplayQueueUrl", REPLAY_QUEUE),
+            ("ReplayRuleArn", REPLAY_RULE),
+        ],
     );
     aws.put_stack(
         "mayfly-autoscaler",
@@ -35,8 +40,6 @@ pub(crate) async fn installation() -> StandinAws {
             ("FinishRunnerArn", FINISH),
             ("LaunchQueueUrl", LAUNCHES),
             ("LaunchDeadLetterQueueUrl", LAUNCH_DEAD_LETTERS),
-            ("ReplayQueueUrl", REPLAY_QUEUE),
-            ("ReplayRuleArn", REPLAY_RULE),
         ],
     );
     aws

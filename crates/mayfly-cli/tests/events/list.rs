@@ -1,11 +1,12 @@
 //! `mayfly events list`.
 
 use libtest_mimic::Trial;
+use mayfly_standins::aws::Reply;
 use serde_json::{Value, json};
 
 use crate::installation::{
-    DEAD_LETTERS, REPLAY_QUEUE, complaint, event, hours_ago, installation, json_after, letter, mayfly,
-    mayfly_with,
+    DEAD_LETTERS, REPLAY_QUEUE, REPLAY_RULE, complaint, event, hours_ago, installation, json_after, letter,
+    mayfly, mayfly_with,
 };
 use crate::trial;
 
@@ -16,6 +17,8 @@ pub(crate) fn trials() -> Vec<Trial> {
         trial("a_file_is_listed_without_an_account", a_file()),
         trial("webhooks_as_gitlab_sends_them_are_events", webhooks()),
         trial("what_a_local_server_gave_up_is_listed", local()),
+        trial("the_archive_is_listed_by_a_replay_that_no_machine_hears", archive()),
+        trial("a_replay_that_fails_is_told", archive_failed()),
         trial("a_source_that_is_not_there_is_named", not_there()),
     ]
 }
@@ -128,6 +131,50 @@ async fn local() {
         database.query_row(&question, [], |row| row.get::<_, u64>(0)).unwrap()
     };
     assert_eq!((count("mayfly_dead_letters"), count("mayfly_queue")), (0, 1));
+}
+
+async fn archive() {
+    let aws = installation().await;
+    for job in [1, 2] {
+        let detail = event(job, "success", &hours_ago(1));
+        let envelope = json!({ "id": format!("e-{job}"), "detail-type": "GitLab job", "source": "mayfly.webhook", "detail": detail });
+        aws.archive(REPLAY_RULE, REPLAY_QUEUE, envelope.clone());
+        if job == 1 {
+            // Delivered twice.
+            aws.archive(REPLAY_RULE, REPLAY_QUEUE, envelope);
+        }
+    }
+    let of_another = json!({ "replay-name": "mayfly-list-1", "detail": event(3, "success", &hours_ago(1)) });
+    aws.put_message(REPLAY_QUEUE, "m-other", &of_another);
+    let arguments = ["--from", "archive", "--since", "2h", "--output", "json"];
+    let listed = json_after(&mayfly(&aws, &[&["events", "list"][..], &arguments].concat()).await, 0);
+    assert_eq!(jobs(&listed), ["gitlab.example.com/380/1", "gitlab.example.com/380/2"]);
+    let started = aws.bodies().into_iter().find(|body| body.contains("EventStartTime")).unwrap();
+    let started: Value = serde_json::from_str(&started).unwrap();
+    assert_eq!(started["Destination"]["FilterArns"], json!([REPLAY_RULE]));
+    assert_eq!(started["EventSourceArn"], "arn:aws:events:eu-central-1:123456789012:archive/mayfly-events");
+    assert!(started["ReplayName"].as_str().unwrap().starts_with("mayfly-list-"), "{started}");
+    assert_eq!(aws.kept(REPLAY_QUEUE), [("m-other".to_owned(), false)], "its own are taken out");
+    assert!(aws.executions().is_empty());
+
+    let replayed = json_after(&mayfly(&aws, &[&["events", "replay"][..], &arguments].concat()).await, 0);
+    assert_eq!(replayed["events"].as_array().unwrap().len(), 2, "{replayed}");
+    assert_eq!(aws.executions().len(), 2);
+}
+
+async fn archive_failed() {
+    let aws = installation().await;
+    let body = json!({ "State": "FAILED", "StateReason": "the rule is gone" });
+    aws.answer_next("DescribeReplay", Reply { status: 200, body });
+    let arguments = ["events", "list", "--from", "archive", "--since", "2h"];
+    let said = complaint(&mayfly(&aws, &arguments).await, 1);
+    assert!(said.contains("is FAILED: the rule is gone"), "{said}");
+    aws.answer_next("StartReplay", Reply::error(400, "AccessDeniedException"));
+    let said = complaint(&mayfly(&aws, &arguments).await, 1);
+    assert!(
+        said.contains("cannot replay the archive arn:aws:events") && said.contains("lack the right"),
+        "{said}"
+    );
 }
 
 async fn not_there() {

@@ -15,15 +15,9 @@ pub(super) fn answer(known: &mut Known, service: &str, operation: &str, request:
     Some(match (service, operation) {
         ("AmazonSQS", "ReceiveMessage") => receive(known, request),
         ("AmazonSQS", "DeleteMessage") => delete(known, request),
+        ("AmazonSQS", "DeleteMessageBatch") => delete_batch(known, request),
         ("AmazonSQS", "ChangeMessageVisibility") => change_visibility(known, request),
         ("AWSStepFunctions", "StartSyncExecution") => start_sync_execution(known, request),
-        ("AWSEvents", "DescribeArchive") => {
-            let archive = format!(
-                "arn:aws:events:eu-central-1:123456789012:archive/{}",
-                request["ArchiveName"].as_str()?
-            );
-            Json(json!({ "ArchiveArn": archive, "State": "ENABLED" })).into_response()
-        }
         ("AWSEvents", "StartReplay") => start_replay(known, request),
         ("AWSEvents", "DescribeReplay") => describe_replay(known, request),
         _ => return None,
@@ -54,6 +48,13 @@ fn receive(known: &mut Known, request: &Value) -> Response {
 fn delete(known: &mut Known, request: &Value) -> Response {
     queue(known, request).retain(|kept| Some(kept.id.as_str()) != request["ReceiptHandle"].as_str());
     Json(json!({})).into_response()
+}
+
+fn delete_batch(known: &mut Known, request: &Value) -> Response {
+    let entries = request["Entries"].as_array().cloned().unwrap_or_default();
+    let deleted: Vec<Value> = entries.iter().map(|entry| json!({ "Id": entry["Id"] })).collect();
+    queue(known, request).retain(|kept| entries.iter().all(|entry| entry["ReceiptHandle"] != kept.id));
+    Json(json!({ "Successful": deleted, "Failed": [] })).into_response()
 }
 
 fn change_visibility(known: &mut Known, request: &Value) -> Response {
