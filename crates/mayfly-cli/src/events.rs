@@ -196,8 +196,8 @@ async fn replay(command: ReplayCommand, now: Timestamp) -> anyhow::Result<ExitCo
         Some(account) => {
             let handler = source.handler(&account).await?;
             let replayer = Arc::new(Replayer { account, handler, letters });
-            let replayed = replayer.replay(chosen.events, command.at_once.into()).await?;
-            (replayed, replayer.delete(&chosen.nobodys).await)
+            let outcomes = replayer.replay(chosen.events, command.at_once.into()).await?;
+            (outcomes, replayer.delete(&chosen.nobodys).await)
         }
         None => (source.of.requeue(chosen, now)?, Ok(())),
     };

@@ -28,7 +28,7 @@ const EMPTY_LOOKS: u32 = 3;
 /// The archive of an infrastructure's stack, and the way to read it.
 struct Archive {
     client: Client,
-    archive: String,
+    arn: String,
     bus: String,
     rule: String,
     queue: Letters,
@@ -65,10 +65,10 @@ fn replayed_span(
 impl Archive {
     fn of(account: &Account, stack: &Stack) -> anyhow::Result<Self> {
         let bus = stack.output("EventBusArn")?.to_owned();
-        let archive = archive_arn(&bus, stack.output("EventArchiveName")?)?;
+        let arn = archive_arn(&bus, stack.output("EventArchiveName")?)?;
         Ok(Self {
             client: Client::new(account.config()),
-            archive,
+            arn,
             bus,
             rule: stack.output("ReplayRuleArn")?.to_owned(),
             queue: Letters::of(account, stack.output("ReplayQueueUrl")?),
@@ -89,14 +89,14 @@ impl Archive {
             .start_replay()
             .replay_name(name)
             .description("Events that somebody lists; nothing is handled because of it")
-            .event_source_arn(&self.archive)
+            .event_source_arn(&self.arn)
             .event_start_time(DateTime::from_millis(since.as_millisecond()))
             .event_end_time(DateTime::from_millis(until.as_millisecond()))
             .destination(destination)
             .send()
             .await;
         started.map(drop).map_err(|error| {
-            account.explain(&format!("replay the archive {}", self.archive), error.code(), &Chain(&error))
+            account.explain(&format!("replay the archive {}", self.arn), error.code(), &Chain(&error))
         })
     }
 
@@ -138,7 +138,7 @@ impl Archive {
             Some(ReplayState::Completed) => Ok(true),
             Some(state @ (ReplayState::Failed | ReplayState::Cancelled)) => Err(anyhow!(
                 "the replay {name} of {} is {}: {}",
-                self.archive,
+                self.arn,
                 state.as_str(),
                 answer.state_reason.unwrap_or_else(|| "AWS does not say why".to_owned())
             )),

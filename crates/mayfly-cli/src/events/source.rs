@@ -96,8 +96,8 @@ pub(super) async fn gather(
     now: Timestamp,
 ) -> anyhow::Result<Gathered> {
     let (letters, read) = match (from, account) {
-        (From::StandardInput, _) => return from_text(&read_text(std::io::stdin().lock())?, now),
-        (From::File(file), _) => return from_text(&open_text(file)?, now),
+        (From::StandardInput, _) => return Ok(from_text(&read_text(std::io::stdin().lock())?, now)),
+        (From::File(file), _) => return Ok(from_text(&open_text(file)?, now)),
         (_, None) => bail!("{from} is at AWS: it goes without --data-dir"),
         (From::Archive, Some(account)) => {
             let read = archive::read(account, of, span, now).await?;
@@ -123,8 +123,8 @@ pub(super) async fn gather(
 /// Reads what a `mayfly local` could not handle, or a file.
 pub(super) fn gather_beside(from: &From, data_dir: &Path, now: Timestamp) -> anyhow::Result<Gathered> {
     match from {
-        From::StandardInput => from_text(&read_text(std::io::stdin().lock())?, now),
-        From::File(file) => from_text(&open_text(file)?, now),
+        From::StandardInput => Ok(from_text(&read_text(std::io::stdin().lock())?, now)),
+        From::File(file) => Ok(from_text(&open_text(file)?, now)),
         From::DeadLetters => {
             let items = buried(data_dir)?.into_iter().map(|one| {
                 let (content, told) = read_message(&one.event, now);
@@ -143,8 +143,8 @@ pub(super) fn gather_beside(from: &From, data_dir: &Path, now: Timestamp) -> any
     }
 }
 
-fn from_text(text: &str, now: Timestamp) -> anyhow::Result<Gathered> {
-    Ok(Gathered { items: read_file(text, now).into_iter().map(Item::kept).collect(), letters: None })
+fn from_text(text: &str, now: Timestamp) -> Gathered {
+    Gathered { items: read_file(text, now).into_iter().map(Item::kept).collect(), letters: None }
 }
 
 fn open_text(file: &Path) -> anyhow::Result<String> {

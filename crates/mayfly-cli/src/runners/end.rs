@@ -116,10 +116,8 @@ pub(super) async fn run(command: EndCommand) -> anyhow::Result<ExitCode> {
              which ends its runners"
         );
     }
-    let warning = match command.force {
-        true => format!("runner {runner} ends, and the job that it may have dies with it"),
-        false => format!("runner {runner} ends, if it has no job"),
-    };
+    let dies = if command.force { "and the job that it may have dies with it" } else { "if it has no job" };
+    let warning = format!("runner {runner} ends, {dies}");
     consent(&warning, "End it?", "give --yes to end it", command.yes)?;
     let account = Account::connect(&command.aws).await?;
     let by = caller(&account).await?;
