@@ -50,7 +50,7 @@ enum EventsAction {
 /// List the job events of a source, the oldest first, and why they failed.
 ///
 /// Messages of a queue are only looked at: they stay there, and are hidden from other readers for a minute at most. What another
-/// reader is looking at meanwhile is not seen.
+/// reader is looking at meanwhile is not seen. Of one queue, 10,000 messages are read at the most.
 ///
 /// The archive of an event bus cannot be read. It is replayed instead, to a rule of the infrastructure's stack that puts what it hears
 /// into a queue, and to no other rule: nothing is handled because of it. That takes some minutes, costs a little, and sees

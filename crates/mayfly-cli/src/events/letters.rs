@@ -4,7 +4,10 @@ use std::collections::BTreeSet;
 
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::error::ProvideErrorMetadata;
-use aws_sdk_sqs::types::{DeleteMessageBatchRequestEntry, Message, MessageSystemAttributeName};
+use aws_sdk_sqs::types::{
+    ChangeMessageVisibilityBatchRequestEntry, DeleteMessageBatchRequestEntry, Message,
+    MessageSystemAttributeName,
+};
 use jiff::Timestamp;
 use mayfly_core::error::Chain;
 
@@ -18,7 +21,7 @@ pub(super) const REPLAY_SECONDS: i32 = 900;
 
 /// The most messages of one call (SQS API reference, `ReceiveMessage`).
 const MESSAGES_A_CALL: i32 = 10;
-/// The most messages of one call (SQS API reference, `DeleteMessageBatch`).
+/// The most messages of one call (SQS API reference, `DeleteMessageBatch` and `ChangeMessageVisibilityBatch`).
 const LETTERS_A_CALL: usize = 10;
 /// How long a call waits for messages, in seconds. Without waiting, SQS asks only some of its servers.
 const WAIT_SECONDS: i32 = 1;
@@ -122,14 +125,15 @@ impl Letters {
 
     /// Gives messages back to other readers. One that is not given back comes back by itself.
     pub(super) async fn release(&self, letters: impl IntoIterator<Item = Letter>) {
-        for letter in letters {
-            let changed = self
-                .client
-                .change_message_visibility()
-                .queue_url(&self.url)
-                .receipt_handle(letter.receipt)
-                .visibility_timeout(0);
-            if changed.send().await.is_err() {
+        let letters: Vec<Letter> = letters.into_iter().collect();
+        for some in letters.chunks(LETTERS_A_CALL) {
+            let entry = |(number, letter): (usize, &Letter)| {
+                let entry = ChangeMessageVisibilityBatchRequestEntry::builder().id(number.to_string());
+                entry.receipt_handle(&letter.receipt).visibility_timeout(0).build().ok()
+            };
+            let entries = some.iter().enumerate().filter_map(entry).collect();
+            let call = self.client.change_message_visibility_batch().queue_url(&self.url);
+            if call.set_entries(Some(entries)).send().await.is_err() {
                 return;
             }
         }

@@ -1,6 +1,6 @@
 //! `mayfly events` and `mayfly runners end` as the person runs them who looks after an installation: the real command, a stand-in
 //! for AWS.
-#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "all of it is tests")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "all of it is tests")]
 
 mod end;
 mod installation;

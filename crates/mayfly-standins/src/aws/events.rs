@@ -16,7 +16,7 @@ pub(super) fn answer(known: &mut Known, service: &str, operation: &str, request:
         ("AmazonSQS", "ReceiveMessage") => receive(known, request),
         ("AmazonSQS", "DeleteMessage") => delete(known, request),
         ("AmazonSQS", "DeleteMessageBatch") => delete_batch(known, request),
-        ("AmazonSQS", "ChangeMessageVisibility") => change_visibility(known, request),
+        ("AmazonSQS", "ChangeMessageVisibilityBatch") => change_visibility(known, request),
         ("AWSStepFunctions", "StartSyncExecution") => start_sync_execution(known, request),
         ("AWSEvents", "StartReplay") => start_replay(known, request),
         ("AWSEvents", "DescribeReplay") => describe_replay(known, request),
@@ -58,11 +58,13 @@ fn delete_batch(known: &mut Known, request: &Value) -> Response {
 }
 
 fn change_visibility(known: &mut Known, request: &Value) -> Response {
-    let handle = request["ReceiptHandle"].as_str();
-    for kept in queue(known, request).iter_mut().filter(|kept| Some(kept.id.as_str()) == handle) {
-        kept.is_hidden = request["VisibilityTimeout"].as_u64() != Some(0);
+    let entries = request["Entries"].as_array().cloned().unwrap_or_default();
+    for entry in &entries {
+        let named = queue(known, request).iter_mut().filter(|kept| entry["ReceiptHandle"] == kept.id);
+        named.for_each(|kept| kept.is_hidden = entry["VisibilityTimeout"].as_u64() != Some(0));
     }
-    Json(json!({})).into_response()
+    let changed: Vec<Value> = entries.iter().map(|entry| json!({ "Id": entry["Id"] })).collect();
+    Json(json!({ "Successful": changed, "Failed": [] })).into_response()
 }
 
 fn start_sync_execution(known: &mut Known, request: &Value) -> Response {
