@@ -8,6 +8,7 @@ use mayfly_core::ids::JobKey;
 use mayfly_core::ledger::{LedgerRecord, RunnerRecord};
 use mayfly_core::mapping::TargetType;
 use mayfly_core::runner_name::RunnerName;
+use mayfly_core::status::JobStatus;
 use tracing::{info, warn};
 
 use super::Reconciler;
@@ -87,6 +88,12 @@ async fn occupation(
     owner: &LedgerRecord,
     runner: &RunnerRecord,
 ) -> Result<Occupation, PortError> {
+    if let Some(took) = &runner.took
+        && runs(dispatcher, took).await?
+    {
+        // Also if its registration is gone, so that GitLab does not say on which runner the job is.
+        return Ok(Occupation::Job(took.clone()));
+    }
     if let Some(id) = runner.registered.filter(|_| dispatcher.has_api_token) {
         let jobs = runner.took.iter().chain([&owner.key]);
         let projects: BTreeSet<_> = jobs.map(|job| job.project).collect();
@@ -104,4 +111,13 @@ async fn occupation(
         return Ok(Occupation::Idle);
     }
     Ok(Occupation::Unseen)
+}
+
+/// True if GitLab shows the job running.
+async fn runs(dispatcher: &Dispatcher, job: &JobKey) -> Result<bool, PortError> {
+    if !dispatcher.has_api_token {
+        return Ok(false);
+    }
+    let seen = dispatcher.gitlab.job(job.project, job.job).await?;
+    Ok(seen.is_some_and(|job| job.status == Some(JobStatus::Running)))
 }

@@ -4,6 +4,7 @@ use mayfly_app::{Ordered, end_ordered};
 use mayfly_core::decide::{EndOrder, OrderedEnd};
 use mayfly_core::error::PortError;
 use mayfly_core::ledger::LedgerState;
+use mayfly_core::status::JobStatus;
 
 use crate::passes::{Passes, launched};
 
@@ -91,4 +92,32 @@ async fn a_runner_that_nobody_knows_is_left_alone() {
     let unknown = order(&passes, "mayfly-ec2-i-0", true).await.unwrap();
     assert_eq!(unknown, Ordered { decided: OrderedEnd::Unknown, then: None });
     assert_eq!((passes.world.machines.live().len(), passes.world.machines.calls().stops), (1, 0));
+}
+
+#[tokio::test]
+async fn a_runner_with_a_job_is_busy_also_if_its_registration_is_gone() {
+    let passes = launched(1).await;
+    let (name, machine) = (runner(&passes).await, passes.world.machine().await);
+    let (job, id) = passes.take_job(&machine).await;
+    let running = passes.world.event_of(&passes.world.keys[0], JobStatus::Running, Some(&machine));
+    mayfly_app::record(&passes.reconciler.dispatcher, &running).await.unwrap();
+    passes.world.gitlab.delete_runner(id).unwrap();
+    let refused = order(&passes, &name, false).await.unwrap().decided;
+    assert!(matches!(&refused, OrderedEnd::Busy(busy) if busy.job == job), "{refused:?}");
+    assert_eq!(passes.world.machines.live().len(), 1);
+}
+
+#[tokio::test]
+async fn a_former_runner_ends_and_its_job_keeps_the_one_it_has() {
+    let passes = launched(1).await;
+    let first = runner(&passes).await;
+    let mut record = passes.world.record().await;
+    record.former.extend(record.runner.take());
+    record.enter(LedgerState::Seen, "gets another runner", passes.reconciler.dispatcher.clock.now());
+    passes.reconciler.dispatcher.ledger.put(&record, passes.reconciler.dispatcher.clock.now()).await.unwrap();
+    let ordered = order(&passes, &first, false).await.unwrap();
+    assert!(matches!(ordered.decided, OrderedEnd::End { is_former: true, .. }), "{ordered:?}");
+    let record = passes.world.record().await;
+    assert_eq!((record.former.len(), record.state), (0, LedgerState::Seen));
+    assert_eq!((passes.world.machines.live().len(), passes.world.gitlab.runners().len()), (0, 0));
 }
