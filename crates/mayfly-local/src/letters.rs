@@ -107,7 +107,7 @@ mod tests {
     #[test]
     fn what_was_given_up_is_told_and_can_be_put_back_once() {
         let temp = folder_with_one();
-        let [one] = &buried(temp.path()).unwrap()[..] else { panic!("there is one") };
+        let [one] = &buried(temp.path()).unwrap()[..] else { unreachable!("there is one") };
         assert_eq!((one.event.as_str(), one.reason.as_str()), (PENDING, "no such function"));
         let event: JobEvent = serde_json::from_str(PENDING).unwrap();
         let mut queue = StoppedQueue::open(temp.path()).unwrap();

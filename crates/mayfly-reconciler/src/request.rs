@@ -21,17 +21,17 @@ pub(crate) struct Request {
 mod tests {
     use super::*;
 
-    fn check(payload: &str, expected: Option<Request>) {
-        assert_eq!(serde_json::from_str(payload).ok(), expected, "{payload}");
+    fn check(payload: &str, expected: Option<&Request>) {
+        assert_eq!(serde_json::from_str(payload).ok().as_ref(), expected, "{payload}");
     }
 
     #[test]
     fn what_is_not_said_is_as_the_stack_says() {
-        check("{}", Some(Request::default()));
-        check(r#"{"dry_run": true}"#, Some(Request { dry_run: Some(true), ..Request::default() }));
+        check("{}", Some(&Request::default()));
+        check(r#"{"dry_run": true}"#, Some(&Request { dry_run: Some(true), ..Request::default() }));
         check(
             r#"{"dry_run": false, "max_ends": 5}"#,
-            Some(Request { dry_run: Some(false), max_ends: Some(5), end: None }),
+            Some(&Request { dry_run: Some(false), max_ends: Some(5), end: None }),
         );
     }
 
@@ -44,7 +44,7 @@ mod tests {
             by: "jo".parse().unwrap(),
             force: false,
         };
-        check(payload, Some(Request { end: Some(end), ..Request::default() }));
+        check(payload, Some(&Request { end: Some(end), ..Request::default() }));
     }
 
     #[test]

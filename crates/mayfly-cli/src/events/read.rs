@@ -313,7 +313,7 @@ mod tests {
             });
             body[field] = json!(text);
             let (content, _) = read_value(&body, NOW);
-            let Content::Job(event) = content else { panic!("{content:?}") };
+            let Content::Job(event) = content else { unreachable!("{content:?}") };
             assert_eq!(event.received_at, expected.parse().unwrap(), "{text}");
         }
     }

@@ -254,7 +254,7 @@ mod tests {
             &Occupation::Idle,
             NOW,
         );
-        let OrderedEnd::End { ending, is_former, .. } = decided else { panic!("{decided:?}") };
+        let OrderedEnd::End { ending, is_former, .. } = decided else { unreachable!("{decided:?}") };
         assert_eq!(ending.reason, "ordered by arn:aws:sts::123456789012:assumed-role/Admin/jo: it hangs");
         assert_eq!((ending.registered, ending.is_fresh, is_former), (Some(RunnerId(7)), false, false));
     }
