@@ -21,6 +21,6 @@ pub use batch::start_batch;
 pub use dispatcher::{Dispatcher, Machines, Registration};
 pub use handle::{RunnerGone, finish, handle, record, runner_gone};
 pub use machine_news::machine_news;
-pub use reconcile::{Done, Mode, Pass, Reconciler, reconcile_once};
+pub use reconcile::{Done, Mode, Ordered, Pass, Reconciler, end_ordered, reconcile_once};
 pub use recover::{Recovered, recover};
 pub use start::{Delivery, Handled, WaitsFor, start};

@@ -3,6 +3,7 @@
 mod act;
 mod end;
 mod look;
+mod order;
 mod retry;
 
 use std::sync::Arc;
@@ -17,6 +18,8 @@ use tracing::{error, info, warn};
 use crate::dispatcher::Dispatcher;
 use act::{STRANGER, act};
 use look::Look;
+
+pub use order::{Ordered, end_ordered};
 
 /// How many repairs are made beside each other.
 const AT_ONCE: usize = 10;

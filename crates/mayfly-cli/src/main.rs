@@ -3,6 +3,7 @@
 mod doctor;
 mod gitlab_access;
 mod hooks;
+mod events;
 mod installation;
 mod job_ref;
 mod local;
@@ -22,6 +23,7 @@ use mayfly_local::agent_process::{self, AgentArgs};
 
 use crate::doctor::DoctorCommand;
 use crate::hooks::HooksCommand;
+use crate::events::EventsCommand;
 use crate::local::LocalCommand;
 use crate::log::LogFlags;
 use crate::reconcile::ReconcileCommand;
@@ -46,6 +48,7 @@ enum Command {
     Reconcile(Box<ReconcileCommand>),
     Hooks(HooksCommand),
     Doctor(Box<DoctorCommand>),
+    Events(Box<EventsCommand>),
     /// One runner, started by `mayfly local`; reads its assignment from standard input.
     #[command(hide = true)]
     Agent(AgentArgs),
@@ -61,6 +64,7 @@ fn main() -> ExitCode {
         Command::Reconcile(command) => block_on(reconcile::run(*command)),
         Command::Hooks(command) => block_on(hooks::run(command)),
         Command::Doctor(command) => block_on(doctor::run(*command)),
+        Command::Events(command) => block_on(events::run(*command)),
         Command::Agent(arguments) => {
             block_on(async { agent_process::run(arguments).await.map(|()| ExitCode::SUCCESS) })
         }

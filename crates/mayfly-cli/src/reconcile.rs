@@ -7,7 +7,9 @@ use std::process::ExitCode;
 use clap::Args;
 use serde_json::json;
 
-use self::answer::{PassAnswer, failure_of};
+pub(crate) use self::answer::failure_of;
+
+use self::answer::PassAnswer;
 use crate::installation::DEFAULT_STACK;
 use crate::installation::aws::{Account, AwsFlags};
 use crate::output::OutputFlags;

@@ -7,6 +7,7 @@ mod finish;
 mod gone;
 mod launched;
 mod machine;
+mod order;
 mod record;
 mod repair;
 mod start;
@@ -20,6 +21,7 @@ pub use finish::{
 pub use gone::{GoneDecision, RunnerEnd, RunnerOutcome, StartAgain, decide_gone};
 pub use launched::{AfterLaunch, LaunchPolicy, decide_after_launch};
 pub use machine::{MachineNews, MachineState, decide_machine_news, decide_machine_started, started_machine};
+pub use order::{EndOrder, NotOneLine, Occupation, OneLine, OrderedEnd, decide_ordered_end, runner_of};
 pub use record::{RecordDecision, RecordInput, decide_record};
 pub use repair::{
     decide_former_ended, decide_park, decide_relaunch, decide_retried, decide_retry, retry_record,

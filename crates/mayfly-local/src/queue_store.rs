@@ -65,6 +65,8 @@ pub(crate) enum Change {
     Defer { seq: i64, due: Timestamp, for_capacity: bool },
     /// Nobody can handle it.
     Bury { seq: i64, reason: String, now: Timestamp },
+    /// A buried one is one no more.
+    Exhume { seq: i64 },
     /// So many runners left: as many events that wait for capacity are due now.
     Nudge { runners: usize, now: Timestamp },
 }
@@ -207,6 +209,9 @@ fn apply_one(transaction: &Transaction<'_>, change: &Change) -> rusqlite::Result
                 .execute(params![seq, reason, now.to_string()])?;
             transaction.prepare_cached("DELETE FROM mayfly_queue WHERE seq = ?1")?.execute(params![seq])?
         }
+        Change::Exhume { seq } => transaction
+            .prepare_cached("DELETE FROM mayfly_dead_letters WHERE seq = ?1")?
+            .execute(params![seq])?,
         Change::Nudge { runners, now } => transaction
             .prepare_cached(
                 "UPDATE mayfly_queue SET due_ms = ?2, for_capacity = 0 WHERE seq IN

@@ -3,13 +3,89 @@
 use std::collections::BTreeMap;
 
 use lambda_runtime::Diagnostic;
-use mayfly_app::{Done, Mode, Pass};
+use mayfly_app::{Done, Mode, Ordered, Pass};
+use mayfly_core::decide::{EndOrder, OrderedEnd};
 use mayfly_core::error::{Chain, PortError};
+use mayfly_core::mapping::TargetType;
 use mayfly_core::reconcile::Repair;
 use serde::Serialize;
 
 /// How many entries of a list are told. An answer of more than 6 MB would be an error (Lambda quotas).
 const LONGEST_LIST: usize = 1000;
+
+/// The answer to one invocation.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+pub(crate) enum Said {
+    Pass(Answer),
+    End(Ended),
+}
+
+/// What came of the order to end one runner.
+#[derive(Debug, Serialize)]
+pub(crate) struct Ended {
+    runner: String,
+    /// A word for programs: `ended`, `gone`, `busy`, `perhaps-busy` or `unknown`.
+    result: &'static str,
+    /// The job that dies with it, or would.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    job: Option<String>,
+    /// All of it in words.
+    text: String,
+}
+
+impl Ended {
+    pub(crate) fn new(order: &EndOrder, ordered: Ordered) -> Self {
+        let runner = &order.runner;
+        let (result, job, text) = match ordered.decided {
+            OrderedEnd::Unknown => {
+                let text = format!(
+                    "the ledger does not know runner {runner}; if a machine has our tag and no record, the next passes end it"
+                );
+                ("unknown", None, text)
+            }
+            OrderedEnd::Gone { at, reason } => {
+                ("gone", None, format!("runner {runner} ended {at}: {reason}"))
+            }
+            OrderedEnd::Busy(job) => {
+                let text =
+                    format!("runner {runner} has job {job}, which would die with it; it was not ended");
+                ("busy", Some(job), text)
+            }
+            OrderedEnd::PerhapsBusy => {
+                let text = format!("nothing tells whether runner {runner} has a job; it was not ended");
+                ("perhaps-busy", None, text)
+            }
+            OrderedEnd::End { ending, dies, .. } => {
+                let text = ended_in_words(order, dies.is_some(), ordered.then.as_deref());
+                ("ended", dies, format!("{text} ({})", ending.reason))
+            }
+        };
+        Self { runner: runner.to_string(), result, job: job.map(|job| job.to_string()), text }
+    }
+}
+
+fn ended_in_words(order: &EndOrder, is_busy: bool, then: Option<&str>) -> String {
+    let runner = &order.runner;
+    let mut text = match (runner.target, is_busy) {
+        (TargetType::Lambda, true) => format!(
+            "the registration of runner {runner} is removed; its invocation cannot be stopped and goes on with its job: cancel \
+             the job in GitLab"
+        ),
+        (TargetType::Lambda, false) => {
+            format!("the registration of runner {runner} is removed; its invocation finds no job and leaves")
+        }
+        (_, true) => format!(
+            "runner {runner} is ended, and its job with it; GitLab may show that running for up to an hour, unless it is canceled"
+        ),
+        (_, false) => format!("runner {runner} is ended"),
+    };
+    if let Some(then) = then {
+        text.push_str("; the job it was started for: ");
+        text.push_str(then);
+    }
+    text
+}
 
 /// What came of one pass.
 #[derive(Debug, Serialize)]
@@ -182,6 +258,45 @@ mod tests {
         expected["dry_run"] = true.into();
         expected["repairs"] = json!([told(1), told(2)]);
         check(&pass, Mode::DryRun, &expected);
+    }
+
+    #[test]
+    fn the_answer_to_an_order_is_pinned() {
+        let order = |runner: &str| EndOrder {
+            runner: runner.parse().unwrap(),
+            reason: "it hangs".parse().unwrap(),
+            by: "jo".parse().unwrap(),
+            force: false,
+        };
+        let told = |decided, then: Option<&str>| {
+            let ordered = Ordered { decided, then: then.map(str::to_owned) };
+            serde_json::to_value(Ended::new(&order("mayfly-ec2-i-1"), ordered)).unwrap()
+        };
+        let busy = told(OrderedEnd::Busy("gitlab.com/1/2".parse().unwrap()), None);
+        let text = "runner mayfly-ec2-i-1 has job gitlab.com/1/2, which would die with it; it was not ended";
+        let expected =
+            json!({ "runner": "mayfly-ec2-i-1", "result": "busy", "job": "gitlab.com/1/2", "text": text });
+        assert_eq!(busy, expected);
+        for (decided, result) in [
+            (OrderedEnd::Unknown, "unknown"),
+            (OrderedEnd::PerhapsBusy, "perhaps-busy"),
+            (OrderedEnd::Gone { at: jiff::Timestamp::UNIX_EPOCH, reason: "it left".to_owned() }, "gone"),
+        ] {
+            assert_eq!(told(decided, None)["result"], result);
+        }
+        for (runner, is_busy, said) in [
+            (
+                "mayfly-ec2-i-1",
+                false,
+                "runner mayfly-ec2-i-1 is ended; the job it was started for: it is started in turn",
+            ),
+            ("mayfly-ec2-i-1", true, "GitLab may show that running"),
+            ("mayfly-lambda-1", true, "cancel the job in GitLab"),
+            ("mayfly-lambda-1", false, "its invocation finds no job and leaves"),
+        ] {
+            let text = ended_in_words(&order(runner), is_busy, Some("it is started in turn"));
+            assert!(text.contains(said), "{text}");
+        }
     }
 
     #[test]

@@ -33,7 +33,7 @@ async fn main() -> anyhow::Result<()> {
 
     let handler = service_fn(|event: LambdaEvent<Request>| {
         let passes = Arc::clone(&passes);
-        async move { passes.make(event.payload).await }
+        async move { passes.answer(event.payload).await }
     });
     lambda_runtime::run(handler)
         .await

@@ -3,17 +3,18 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use mayfly_app::{Mode, Pass, Reconciler, reconcile_once};
+use mayfly_app::{Mode, Pass, Reconciler, end_ordered, reconcile_once};
 use mayfly_aws::function::{Connection, Measure, Metrics};
 use mayfly_aws::sqs::LaunchQueue;
 use mayfly_core::clock::Clock;
+use mayfly_core::decide::EndOrder;
 use mayfly_core::error::{Chain, PortError};
 use mayfly_core::ports::Meter;
 use mayfly_core::reconcile::{Act, ReconcilePolicy};
 use mayfly_wiring::Wiring;
 use tracing::{error, info};
 
-use crate::answer::{Answer, Failed};
+use crate::answer::{Answer, Ended, Failed, Said};
 use crate::request::Request;
 use crate::settings::Settings;
 
@@ -47,8 +48,33 @@ impl Passes {
         let _ = self.wiring.dispatcher().await;
     }
 
+    /// Does what it is asked for: a pass, or the end of one runner.
+    pub(crate) async fn answer(&self, mut request: Request) -> Result<Said, Failed> {
+        match request.end.take() {
+            None => self.make(request).await.map(Said::Pass),
+            Some(_) if request != Request::default() => {
+                let alone = "the end of one runner goes alone: `dry_run` and `max_ends` are of passes";
+                Err(PortError::never("end of a runner", alone).into())
+            }
+            Some(order) => self.end(&order).await.map(Said::End),
+        }
+    }
+
+    async fn end(&self, order: &EndOrder) -> Result<Ended, Failed> {
+        let reconciler = self.reconciler(self.policy).await?;
+        let ordered = end_ordered(&reconciler, order).await.inspect_err(|failed| {
+            error!(error = %Chain(failed), "Could not end runner {} as ordered", order.runner);
+        })?;
+        Ok(Ended::new(order, ordered))
+    }
+
+    async fn reconciler(&self, policy: ReconcilePolicy) -> Result<Reconciler, PortError> {
+        let dispatcher = self.wiring.dispatcher().await?;
+        Ok(Reconciler { dispatcher, starts: self.queue.clone(), policy })
+    }
+
     /// Makes one pass. A dry run fails only if it could not be made; any other also if something is left to do.
-    pub(crate) async fn make(&self, request: Request) -> Result<Answer, Failed> {
+    async fn make(&self, request: Request) -> Result<Answer, Failed> {
         let mode = if request.dry_run.unwrap_or(self.is_dry_run) { Mode::DryRun } else { Mode::Act };
         let begun = self.clock.now();
         let pass = self.pass(request, mode).await.inspect_err(|failed| {
@@ -66,9 +92,7 @@ impl Passes {
         if let Some(most) = request.max_ends {
             policy.max_ends = most;
         }
-        let dispatcher = self.wiring.dispatcher().await?;
-        let reconciler = Reconciler { dispatcher, starts: self.queue.clone(), policy };
-        reconcile_once(&reconciler, mode).await
+        reconcile_once(&self.reconciler(policy).await?, mode).await
     }
 
     /// Counts and logs what came of a pass. What became of each repair is said where it is made.

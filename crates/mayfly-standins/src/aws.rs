@@ -5,6 +5,7 @@
 //! It checks no signatures and no rights: that is what the end-to-end tests with the emulator are for.
 
 mod account;
+mod events;
 mod services;
 mod webhook;
 
@@ -63,6 +64,24 @@ pub struct Message {
     pub delay_seconds: u64,
 }
 
+/// One execution of a state machine.
+#[derive(Debug, Clone)]
+pub struct Execution {
+    /// The state machine's ARN.
+    pub machine: String,
+    /// The input.
+    pub input: Value,
+}
+
+/// A message that lies in a queue.
+#[derive(Debug, Clone)]
+struct Kept {
+    /// Its receipt, too.
+    id: String,
+    body: String,
+    is_hidden: bool,
+}
+
 #[derive(Debug, Default)]
 struct Known {
     parameters: BTreeMap<String, String>,
@@ -74,6 +93,14 @@ struct Known {
     events: Vec<Value>,
     invocations: Vec<Invocation>,
     messages: Vec<Message>,
+    /// What lies in the queues that are read, by their addresses.
+    queues: BTreeMap<String, Vec<Kept>>,
+    executions: Vec<Execution>,
+    archived: Vec<Value>,
+    /// The queues of the rules that replayed events go to.
+    replay_rules: BTreeMap<String, String>,
+    /// How often each replay was asked about.
+    replays: BTreeMap<String, u32>,
     /// Every call, such as `PutEvents`, in order.
     calls: Vec<String>,
     replies: BTreeMap<String, VecDeque<Reply>>,
@@ -152,6 +179,32 @@ impl StandinAws {
     /// The messages that were sent.
     pub fn messages(&self) -> Vec<Message> {
         self.known().messages.clone()
+    }
+
+    /// Puts a message into a queue, from which it can be read.
+    pub fn put_message(&self, queue: &str, id: &str, body: &Value) {
+        let body = body.as_str().map_or_else(|| body.to_string(), str::to_owned);
+        let kept = Kept { id: id.to_owned(), body, is_hidden: false };
+        self.known().queues.entry(queue.to_owned()).or_default().push(kept);
+    }
+
+    /// The ids of the messages in a queue, and whether each is hidden from readers.
+    pub fn kept(&self, queue: &str) -> Vec<(String, bool)> {
+        let known = self.known();
+        let kept = known.queues.get(queue).into_iter().flatten();
+        kept.map(|kept| (kept.id.clone(), kept.is_hidden)).collect()
+    }
+
+    /// The executions of state machines that succeeded.
+    pub fn executions(&self) -> Vec<Execution> {
+        self.known().executions.clone()
+    }
+
+    /// Archives an event of the bus, in its envelope. A replay to `rule` puts it into `queue`.
+    pub fn archive(&self, rule: &str, queue: &str, envelope: Value) {
+        let mut known = self.known();
+        known.replay_rules.insert(rule.to_owned(), queue.to_owned());
+        known.archived.push(envelope);
     }
 
     /// Every call since the start or since [`forget_calls`](Self::forget_calls), such as `PutItem`, in order.

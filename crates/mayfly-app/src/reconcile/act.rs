@@ -89,7 +89,7 @@ async fn lost(
     if let (TargetType::Ec2, Some(machines)) = (runner.target, &reconciler.dispatcher.machines) {
         machines.backend.withdraw(&runner.resource).await?;
     }
-    if forget_former(&reconciler.dispatcher, job, runner, reason).await? {
+    if forget_former(&reconciler.dispatcher, job, runner, &reason.to_string()).await? {
         return Ok("written down".to_owned());
     }
     gone(reconciler, runner, outcome).await
@@ -117,7 +117,7 @@ pub(super) async fn forget_former(
     dispatcher: &Dispatcher,
     job: &JobKey,
     runner: &RunnerName,
-    reason: Reason,
+    reason: &str,
 ) -> Result<bool, PortError> {
     let record = dispatcher.ledger.get(job, dispatcher.clock.now()).await?;
     let former = record.iter().flat_map(|record| &record.former).find(|former| former.name == *runner);
@@ -125,7 +125,7 @@ pub(super) async fn forget_former(
     if let Some(id) = former.registered {
         forgive_never(dispatcher.gitlab.delete_runner(id).await, runner)?;
     }
-    let ended = |record: &LedgerRecord, now| decide_former_ended(record, runner, &reason.to_string(), now);
+    let ended = |record: &LedgerRecord, now| decide_former_ended(record, runner, reason, now);
     write_record(dispatcher, job, ended).await?;
     Ok(true)
 }

@@ -36,7 +36,7 @@ pub(super) async fn end(reconciler: &Reconciler, repair: &Repair) -> Result<Stri
     };
     if is_former(dispatcher, job, runner).await? {
         end_runner(dispatcher, &ending).await?;
-        forget_former(dispatcher, job, runner, repair.reason).await?;
+        forget_former(dispatcher, job, runner, &ending.reason).await?;
         return Ok("ended".to_owned());
     }
     end_runner(dispatcher, &ending).await?;

@@ -3,6 +3,7 @@
 
 mod ends;
 mod faults;
+mod orders;
 mod passes;
 mod stories;
 mod world;

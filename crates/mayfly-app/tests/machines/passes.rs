@@ -38,10 +38,10 @@ impl EventBus for Queue {
     }
 }
 
-struct Passes {
-    world: World,
+pub(crate) struct Passes {
+    pub(crate) world: World,
     queue: Arc<Queue>,
-    reconciler: Reconciler,
+    pub(crate) reconciler: Reconciler,
 }
 
 impl Passes {
@@ -68,7 +68,7 @@ impl Passes {
     }
 
     /// What waits in the queue is started.
-    async fn start_queued(&self) {
+    pub(crate) async fn start_queued(&self) {
         let events = std::mem::take(&mut *self.queue.0.lock().unwrap());
         for handled in start_batch(&self.reconciler.dispatcher, &events).await {
             handled.unwrap();
@@ -76,7 +76,7 @@ impl Passes {
     }
 }
 
-async fn launched(jobs: usize) -> Passes {
+pub(crate) async fn launched(jobs: usize) -> Passes {
     let world = World::new(jobs).await;
     world.gitlab.set_long_poll(Duration::ZERO);
     world.start_all().await;

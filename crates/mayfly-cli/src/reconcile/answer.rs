@@ -48,7 +48,7 @@ struct Failure {
 }
 
 /// What a function that failed says of it.
-pub(super) fn failure_of(payload: &[u8]) -> String {
+pub(crate) fn failure_of(payload: &[u8]) -> String {
     match serde_json::from_slice::<Failure>(payload) {
         Ok(failure) => failure.message,
         Err(_) => printable(&String::from_utf8_lossy(payload)),

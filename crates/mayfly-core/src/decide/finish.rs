@@ -35,7 +35,7 @@ pub struct FinishDecision {
 }
 
 /// How long EC2 may say that an instance does not exist which does (EC2 User Guide, "Eventual consistency").
-const FRESH: SignedDuration = SignedDuration::from_mins(5);
+pub(super) const FRESH: SignedDuration = SignedDuration::from_mins(5);
 
 /// A runner to end. Each part may be done twice, and a part that was done is not asked for again.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -73,11 +73,15 @@ pub(super) async fn answer(shared: &Shared, request: &Request) -> Response {
     if let Some(answer) = account::answer(&known, request, &operation) {
         return answer;
     }
+    if let Some(answer) = super::events::answer(&mut known, service, &operation, &request.json()) {
+        return answer;
+    }
     match (service, operation.as_str()) {
         ("AmazonSSM", "GetParameters") => parameters(&known, &request.json()),
         ("AWSEvents", "PutEvents") => put_events(&mut known, &request.json()),
         ("AmazonSQS", "SendMessage") => send_message(&mut known, &request.json()),
         ("query", "DescribeStacks") => describe_stacks(&known, request),
+        ("query", "GetCallerIdentity") => caller_identity(),
         ("Lambda", "Invoke") => invoke(&mut known, request),
         _ => with_status(404, json!({ "__type": "UnknownOperationException", "message": operation })),
     }
@@ -133,6 +137,13 @@ fn describe_stacks(known: &Known, request: &Request) -> Response {
          </DescribeStacksResult></DescribeStacksResponse>"
     )
     .into_response()
+}
+
+/// Whoever asks is this one.
+fn caller_identity() -> Response {
+    "<GetCallerIdentityResponse><GetCallerIdentityResult><Arn>arn:aws:sts::123456789012:assumed-role/Admin/jo</Arn>\
+     <UserId>AROAEXAMPLE:jo</UserId><Account>123456789012</Account></GetCallerIdentityResult></GetCallerIdentityResponse>"
+        .into_response()
 }
 
 fn send_message(known: &mut Known, request: &Value) -> Response {
