@@ -98,7 +98,7 @@ async fn occupation(
         let jobs = runner.took.iter().chain([&owner.key]);
         let projects: BTreeSet<_> = jobs.map(|job| job.project).collect();
         for project in projects {
-            if let Some(job) = job_of_paused(dispatcher, project, id).await? {
+            if let Some(job) = job_of_paused(dispatcher, project, id, None).await? {
                 return Ok(Occupation::Job(JobKey { host: owner.key.host.clone(), project, job }));
             }
         }
