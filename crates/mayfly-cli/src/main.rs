@@ -1,7 +1,10 @@
 #![doc = include_str!("../README.md")]
 
+mod ci_file;
+mod explain;
 mod installation;
 mod job_ref;
+mod lint;
 mod local;
 mod log;
 mod output;
@@ -15,6 +18,8 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use mayfly_local::agent_process::{self, AgentArgs};
 
+use crate::explain::ExplainCommand;
+use crate::lint::LintCommand;
 use crate::local::LocalCommand;
 use crate::log::LogFlags;
 use crate::reconcile::ReconcileCommand;
@@ -37,6 +42,8 @@ enum Command {
     Timeline(Box<TimelineCommand>),
     Runners(Box<RunnersCommand>),
     Reconcile(Box<ReconcileCommand>),
+    Explain(Box<ExplainCommand>),
+    Lint(Box<LintCommand>),
     /// One runner, started by `mayfly local`; reads its assignment from standard input.
     #[command(hide = true)]
     Agent(AgentArgs),
@@ -50,6 +57,8 @@ fn main() -> ExitCode {
         Command::Timeline(command) => block_on(timeline::run(*command)),
         Command::Runners(command) => block_on(runners::run(*command)),
         Command::Reconcile(command) => block_on(reconcile::run(*command)),
+        Command::Explain(command) => block_on(explain::run(*command)),
+        Command::Lint(command) => block_on(lint::run(*command)),
         Command::Agent(arguments) => {
             block_on(async { agent_process::run(arguments).await.map(|()| ExitCode::SUCCESS) })
         }

@@ -12,5 +12,5 @@ mod secrets;
 pub const MAX_EVENT_BYTES: usize = 4 * 1024 * 1024;
 
 pub use authenticate::{BodyCheck, Unauthentic};
-pub use read::{Ignored, IgnoredKind, Received, read};
+pub use read::{Ignored, IgnoredKind, Received, read, read_body};
 pub use secrets::{InvalidSecrets, SecretKind, SignaturePolicy, WebhookSecrets};

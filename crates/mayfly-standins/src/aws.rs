@@ -65,6 +65,10 @@ struct Known {
     parameters: BTreeMap<String, String>,
     /// The outputs of each stack.
     stacks: BTreeMap<String, BTreeMap<String, String>>,
+    /// The parameters of each stack.
+    stack_parameters: BTreeMap<String, BTreeMap<String, String>>,
+    /// The timeout in seconds of each function, by its ARN.
+    functions: BTreeMap<String, u32>,
     knows_functions: bool,
     events: Vec<Value>,
     invocations: Vec<Invocation>,
@@ -117,6 +121,17 @@ impl StandinAws {
     pub fn put_stack(&self, name: &str, outputs: &[(&str, &str)]) {
         let outputs = outputs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
         self.known().stacks.insert(name.to_owned(), outputs.collect());
+    }
+
+    /// Sets what a CloudFormation stack was given as parameters.
+    pub fn put_stack_parameters(&self, name: &str, parameters: &[(&str, &str)]) {
+        let parameters = parameters.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        self.known().stack_parameters.insert(name.to_owned(), parameters.collect());
+    }
+
+    /// Sets the configuration of a function: its timeout in seconds.
+    pub fn put_function(&self, arn: &str, timeout_seconds: u32) {
+        self.known().functions.insert(arn.to_owned(), timeout_seconds);
     }
 
     /// Removes a parameter.

@@ -98,6 +98,11 @@ pub fn read(headers: &HeaderMap, body: &[u8], received_at: Timestamp) -> Receive
     }
 }
 
+/// Reads a body that somebody kept without its headers, as [`read()`] would.
+pub fn read_body(body: &[u8], received_at: Timestamp) -> Received {
+    read(&HeaderMap::new(), body, received_at)
+}
+
 fn read_job(headers: &HeaderMap, body: &[u8], received_at: Timestamp) -> Result<JobEvent, Ignored> {
     let payload = payload::parse(body).map_err(|why| match why {
         NoPayload::NotJson => Ignored::new(IgnoredKind::NotJson, "the body is not JSON in UTF-8"),

@@ -25,6 +25,7 @@ impl Request {
         match self.header("x-amz-target").and_then(|target| target.split_once('.')) {
             Some((service, operation)) => (service, operation.to_owned()),
             None if self.function().is_some() => ("Lambda", "Invoke".to_owned()),
+            None if self.configured_function().is_some() => ("Lambda", "GetFunctionConfiguration".to_owned()),
             None => match self.form_field("Action") {
                 Some(action) => ("query", action),
                 None => ("unknown", format!("{} {}", self.method, self.uri.path())),
@@ -34,6 +35,10 @@ impl Request {
 
     fn function(&self) -> Option<&str> {
         self.uri.path().strip_prefix("/2015-03-31/functions/")?.strip_suffix("/invocations")
+    }
+
+    fn configured_function(&self) -> Option<&str> {
+        self.uri.path().strip_prefix("/2015-03-31/functions/")?.strip_suffix("/configuration")
     }
 
     /// A field of a call in the form of the older services.
@@ -68,6 +73,7 @@ pub(super) async fn answer(shared: &Shared, request: &Request) -> Response {
         ("AmazonSQS", "SendMessage") => send_message(&mut known, &request.json()),
         ("query", "DescribeStacks") => describe_stacks(&known, request),
         ("Lambda", "Invoke") => invoke(&mut known, request),
+        ("Lambda", "GetFunctionConfiguration") => function_configuration(&known, request),
         _ => with_status(404, json!({ "__type": "UnknownOperationException", "message": operation })),
     }
 }
@@ -114,9 +120,20 @@ fn describe_stacks(known: &Known, request: &Request) -> Response {
             format!("<member><OutputKey>{key}</OutputKey><OutputValue>{value}</OutputValue></member>")
         })
         .collect();
+    let parameters: String = known
+        .stack_parameters
+        .get(&name)
+        .into_iter()
+        .flatten()
+        .map(|(key, value)| {
+            format!(
+                "<member><ParameterKey>{key}</ParameterKey><ParameterValue>{value}</ParameterValue></member>"
+            )
+        })
+        .collect();
     format!(
         "<DescribeStacksResponse><DescribeStacksResult><Stacks><member><StackName>{name}</StackName>\
-         <StackStatus>CREATE_COMPLETE</StackStatus><Outputs>{outputs}</Outputs></member></Stacks>\
+         <StackStatus>CREATE_COMPLETE</StackStatus><Parameters>{parameters}</Parameters><Outputs>{outputs}</Outputs></member></Stacks>\
          </DescribeStacksResult></DescribeStacksResponse>"
     )
     .into_response()
@@ -146,6 +163,17 @@ fn invoke(known: &mut Known, request: &Request) -> Response {
         payload: request.json(),
     });
     StatusCode::ACCEPTED.into_response()
+}
+
+fn function_configuration(known: &Known, request: &Request) -> Response {
+    let arn = request.configured_function().unwrap_or_default().replace("%3A", ":");
+    match known.functions.get(&arn) {
+        Some(timeout) => Json(json!({ "FunctionArn": arn, "Timeout": timeout })).into_response(),
+        None => with_status(
+            404,
+            json!({ "__type": "ResourceNotFoundException", "Type": "User", "Message": "Function not found" }),
+        ),
+    }
 }
 
 async fn pass_on(shared: &Shared, request: &Request) -> Response {
