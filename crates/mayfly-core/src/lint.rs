@@ -39,6 +39,7 @@ impl TableRow {
         match &self.mapping {
             StoredMapping::Readable(mapping) => Some(&mapping.key),
             StoredMapping::Unreadable { key, .. } => key.as_ref(),
+            StoredMapping::Pause { .. } => None,
         }
     }
 

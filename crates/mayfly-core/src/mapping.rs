@@ -244,6 +244,9 @@ impl fmt::Display for MappingKey {
     }
 }
 
+/// The keys of the one row that is no mapping: while it is there, no job gets a runner.
+pub const PAUSE_KEY: (&str, &str) = ("pause", "all");
+
 /// One readable row of the mapping table.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mapping {
@@ -253,6 +256,8 @@ pub struct Mapping {
     pub target: Target,
     /// How it is made.
     pub settings: RunnerSettings,
+    /// Why its jobs are kept waiting, if they are.
+    pub paused: Option<String>,
 }
 
 /// One row as found in the table. A row nobody can read must not hide the others.
@@ -260,6 +265,11 @@ pub struct Mapping {
 pub enum StoredMapping {
     /// A mapping.
     Readable(Mapping),
+    /// Keeps all jobs waiting, whatever their mapping: [`PAUSE_KEY`].
+    Pause {
+        /// Why.
+        reason: String,
+    },
     /// A row that is none, and why. A job whose row it is by its key is given up with this reason: sending it elsewhere
     /// would be a guess. If not even its key can be read, it matches nothing and is named in the explanation.
     Unreadable {

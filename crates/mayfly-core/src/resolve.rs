@@ -62,6 +62,8 @@ impl FromStr for DefaultSetting {
 pub struct Resolution {
     /// Where the job goes.
     pub choice: Choice,
+    /// Why it is kept waiting nevertheless, if it is.
+    pub paused: Option<String>,
     /// Each rule looked at, in order.
     pub explanation: Explanation,
 }
@@ -177,13 +179,37 @@ pub fn resolve(input: &ResolveInput<'_>) -> Resolution {
         rows.sort_by(|a, b| prefix_length(b.key).cmp(&prefix_length(a.key)).then_with(|| a.key.cmp(b.key)));
         for same_name in rows.chunk_by(|a, b| a.key.pattern == b.key.pattern) {
             if let Some(row) = choose_by_tags(rule, same_name, input.tags, &mut explanation) {
-                return Resolution { choice: row.choice(), explanation };
+                return Resolution::of(row.choice(), input.rows, explanation);
             }
         }
     }
     explanation.looks.push(Look::Default(input.default.map(|default| default.target.clone())));
     let choice = input.default.cloned().map_or(Choice::NotOurs, Choice::Default);
-    Resolution { choice, explanation }
+    Resolution::of(choice, input.rows, explanation)
+}
+
+impl Resolution {
+    fn of(choice: Choice, rows: &[StoredMapping], mut explanation: Explanation) -> Self {
+        let paused = pause_of(&choice, rows);
+        if let Some(reason) = &paused {
+            explanation.looks.push(Look::Paused(reason.clone()));
+        }
+        Self { choice, paused, explanation }
+    }
+}
+
+/// Why a job that goes there is kept waiting. A job that is not ours waits for nobody.
+fn pause_of(choice: &Choice, rows: &[StoredMapping]) -> Option<String> {
+    let of_mapping = match choice {
+        Choice::Mapping(mapping) => mapping.paused.as_deref(),
+        Choice::Default(_) => None,
+        Choice::Broken { .. } | Choice::NotOurs => return None,
+    };
+    let of_all = rows.iter().find_map(|row| match row {
+        StoredMapping::Pause { reason } => Some(format!("all mappings are paused: {reason}")),
+        StoredMapping::Readable(_) | StoredMapping::Unreadable { .. } => None,
+    });
+    of_all.or_else(|| of_mapping.map(|reason| format!("its mapping is paused: {reason}")))
 }
 
 fn candidates<'a>(input: &ResolveInput<'a>, explanation: &mut Explanation) -> Vec<Candidate<'a>> {
@@ -198,6 +224,7 @@ fn candidates<'a>(input: &ResolveInput<'a>, explanation: &mut Explanation) -> Ve
                 explanation.warnings.push(format!("row `{row}` is passed over: {reason}"));
                 continue;
             }
+            StoredMapping::Pause { .. } => continue,
         };
         let project_fits = candidate.key.project.as_ref().is_none_or(|path| Some(path) == input.project);
         if project_fits && candidate.key.pattern.matches(input.job) {
@@ -271,6 +298,7 @@ mod tests {
             key: MappingKey::parse(pk, sk).unwrap(),
             target: Target::Local,
             settings: RunnerSettings::default(),
+            paused: None,
         })
     }
 
@@ -378,6 +406,35 @@ mod tests {
         let (choice, explanation) = resolve_with(&[unreadable("deploy-prod"), row("job#* tags#")], None);
         assert_eq!(choice, "job#* tags#");
         assert_eq!(explanation.warnings, ["row `deploy-prod` is passed over: type is missing"]);
+    }
+
+    fn pause_with(rows: &[StoredMapping]) -> Option<String> {
+        let job = "deploy-prod".parse().unwrap();
+        resolve(&ResolveInput { project: None, job: &job, tags: None, rows, default: None }).paused
+    }
+
+    #[test]
+    fn a_paused_mapping_keeps_its_jobs_and_no_others_waiting() {
+        let mut paused = row("job#deploy-prod tags#");
+        let StoredMapping::Readable(mapping) = &mut paused else { panic!("{paused:?}") };
+        mapping.paused = Some("the image is broken".to_owned());
+        let reason = "its mapping is paused: the image is broken";
+        assert_eq!(pause_with(&[paused.clone(), row("job#* tags#")]).as_deref(), Some(reason));
+        assert_eq!(pause_with(&[row("job#deploy-prod tags#")]), None);
+        let (_, explanation) = resolve_with(&[paused], None);
+        assert!(
+            explanation.to_string().ends_with(&format!("; it is kept waiting: {reason}")),
+            "{explanation}"
+        );
+    }
+
+    #[test]
+    fn a_pause_of_all_keeps_every_job_waiting_that_is_ours() {
+        let pause = StoredMapping::Pause { reason: "GitLab is upgraded".to_owned() };
+        let reason = "all mappings are paused: GitLab is upgraded";
+        assert_eq!(pause_with(&[row("job#* tags#"), pause.clone()]).as_deref(), Some(reason));
+        assert_eq!(pause_with(&[pause.clone()]), None, "not ours");
+        assert_eq!(pause_with(&[pause, unreadable("job#* tags#")]), None, "its jobs are given up");
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! `mayfly local`: wires everything, serves until told to stop, and lets running jobs end.
 
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -322,19 +323,24 @@ async fn mappings(
     Ok(mappings)
 }
 
-/// Makes the table equal to the wanted rows.
+/// Makes the table equal to the wanted rows, but for what is paused: that stays paused.
 async fn replace_mappings(store: &DynamoMappingStore, wanted: &[Mapping]) -> anyhow::Result<()> {
+    let mut paused = BTreeMap::new();
     for row in store.list().await? {
         let key = match row {
-            StoredMapping::Readable(mapping) => Some(mapping.key),
+            StoredMapping::Readable(mapping) => {
+                paused.extend(mapping.paused.map(|reason| (mapping.key.clone(), reason)));
+                Some(mapping.key)
+            }
             StoredMapping::Unreadable { key, .. } => key,
+            StoredMapping::Pause { .. } => None,
         };
         if let Some(key) = key.filter(|key| !wanted.iter().any(|wanted| wanted.key == *key)) {
             store.delete(&key).await?;
         }
     }
     for mapping in wanted {
-        store.put(mapping).await?;
+        store.put(&Mapping { paused: paused.remove(&mapping.key), ..mapping.clone() }).await?;
     }
     Ok(())
 }

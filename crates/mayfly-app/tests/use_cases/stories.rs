@@ -142,6 +142,33 @@ async fn a_mapping_row_that_cannot_be_used_parks_its_jobs_and_no_others() {
 }
 
 #[tokio::test]
+async fn a_paused_job_waits_and_says_so_until_its_mapping_is_resumed() {
+    let mut world = World::new().await;
+    let running = Arc::clone(&world.dispatcher.mappings);
+    let mappings = MemoryMappingStore::default();
+    mappings.put_row(StoredMapping::Pause { reason: "the image is broken".to_owned() });
+    world.dispatcher.mappings = Arc::new(mappings);
+    let event = world.event(JobStatus::Pending);
+    let reason = "all mappings are paused: the image is broken";
+    for round in 0..3 {
+        let handled = start(&world.dispatcher, &event, Delivery::First).await.unwrap();
+        let Handled::Later { at, reason: told, waits_for } = handled else { panic!("{handled:?}") };
+        let now = world.dispatcher.clock.now();
+        assert_eq!((at.duration_since(now).as_secs(), waits_for), (60, WaitsFor::Others), "{round}");
+        assert_eq!(told, reason);
+        world.advance(60);
+    }
+    let record = world.record().await;
+    assert_eq!(record.state, LedgerState::Seen);
+    assert_eq!(record.transitions.iter().filter(|entry| entry.reason == reason).count(), 1);
+    assert_eq!((world.backend.started().len(), world.registrations()), (0, 0));
+
+    world.dispatcher.mappings = running;
+    done(&start(&world.dispatcher, &event, Delivery::Again).await.unwrap());
+    assert_eq!((world.backend.started().len(), world.registrations()), (1, 1));
+}
+
+#[tokio::test]
 async fn a_first_delivery_does_without_a_look_at_the_ledger() {
     for (delivery, calls) in [(Delivery::First, 3), (Delivery::Again, 4)] {
         let world = World::new().await;

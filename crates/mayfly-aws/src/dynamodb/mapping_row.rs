@@ -5,7 +5,7 @@ mod machine;
 use aws_sdk_dynamodb::types::AttributeValue;
 use mayfly_core::ids::{JobName, ProjectPath, SecretName};
 use mayfly_core::mapping::{
-    Executor, Mapping, MappingKey, RunnerSettings, StoredMapping, Target, TargetType,
+    Executor, Mapping, MappingKey, PAUSE_KEY, RunnerSettings, StoredMapping, Target, TargetType,
 };
 
 use super::attributes::{Item, text};
@@ -14,10 +14,17 @@ use super::{PARTITION_KEY, SORT_KEY};
 /// The most retries of a job whose machine died under it: what dies so often dies for another reason.
 const MOST_RETRIES: u32 = 3;
 
+/// The reason of a pause whose reason nobody gave.
+const NO_REASON: &str = "no reason was given";
+
 /// Reads an item. What is wrong with it is said in the row and is no error: it must not hide the others.
 pub(super) fn read_row(item: &Item) -> StoredMapping {
     let partition_key = key_text(item, PARTITION_KEY);
     let sort_key = key_text(item, SORT_KEY);
+    if (partition_key.as_str(), sort_key.as_str()) == PAUSE_KEY {
+        let reason = item.get("reason").and_then(as_text).unwrap_or(NO_REASON).to_owned();
+        return StoredMapping::Pause { reason };
+    }
     let unreadable =
         |key, reason| StoredMapping::Unreadable { key, row: format!("{partition_key} {sort_key}"), reason };
     match MappingKey::parse(&partition_key, &sort_key) {
@@ -29,11 +36,20 @@ pub(super) fn read_row(item: &Item) -> StoredMapping {
     }
 }
 
+/// Why jobs are kept waiting: a text, or `true`.
+fn as_pause(value: &AttributeValue) -> Option<Option<String>> {
+    match (as_bool(value), as_text(value)) {
+        (Some(is_paused), _) => Some(is_paused.then(|| NO_REASON.to_owned())),
+        (None, text) => text.map(|text| Some(text.to_owned()).filter(|text| !text.is_empty())),
+    }
+}
+
 /// False only if the row's key says that it is not for this job.
 pub(super) fn may_be_for(row: &StoredMapping, project: Option<&ProjectPath>, job: &JobName) -> bool {
     let key = match row {
         StoredMapping::Readable(mapping) => Some(&mapping.key),
         StoredMapping::Unreadable { key, .. } => key.as_ref(),
+        StoredMapping::Pause { .. } => None,
     };
     key.is_none_or(|key| {
         key.pattern.matches(job) && key.project.as_ref().is_none_or(|path| Some(path) == project)
@@ -55,6 +71,9 @@ pub(super) fn to_item(mapping: &Mapping) -> Item {
             }
         }
         Target::Local => {}
+    }
+    if let Some(reason) = &mapping.paused {
+        set("paused", text(reason));
     }
     let (settings, default) = (&mapping.settings, RunnerSettings::default());
     if settings.executor != default.executor {
@@ -113,6 +132,8 @@ fn read_mapping(key: &MappingKey, item: &Item) -> Result<Mapping, String> {
                 .unwrap_or(default.retries_after_loss),
             pass_env: read(item, "pass_env", "a set or list of texts", as_texts)?.unwrap_or(default.pass_env),
         },
+        paused: read(item, "paused", "why its jobs are to wait (a text), `true` or `false`", as_pause)?
+            .flatten(),
     })
 }
 

@@ -39,7 +39,7 @@ fn mappings_of(server: &Server) -> DynamoMappingStore {
 
 fn mapping(partition_key: &str, sort_key: &str, target: Target) -> Mapping {
     let key = MappingKey::parse(partition_key, sort_key).unwrap();
-    Mapping { key, target, settings: RunnerSettings::default() }
+    Mapping { key, target, settings: RunnerSettings::default(), paused: None }
 }
 
 /// What makes an item of this store unreadable.

@@ -29,6 +29,8 @@ pub(super) struct Answer {
     row: Option<String>,
     target: Option<Target>,
     runner: Option<SettingsView>,
+    /// Why it is kept waiting, if it is.
+    paused: Option<String>,
     /// Why the job goes nowhere.
     problem: Option<String>,
     warnings: Vec<String>,
@@ -101,6 +103,7 @@ impl Answer {
             row: None,
             target: None,
             runner: None,
+            paused: resolution.paused.clone(),
             problem: None,
             warnings: resolution.explanation.warnings.clone(),
             near_misses: Vec::new(),
@@ -212,6 +215,9 @@ impl Answer {
         if let Some(problem) = &self.problem {
             line("problem", problem);
         }
+        if let Some(reason) = &self.paused {
+            line("paused", &format!("it is kept waiting: {reason}"));
+        }
         for warning in &self.warnings {
             line("warning", warning);
         }
@@ -271,8 +277,8 @@ impl SettingsView {
 
 fn rules(looks: &[Look]) -> Vec<RuleView> {
     let view = |look: &Look| match look {
-        Look::NoRowAtAll => RuleView { rule: "all rules", rows: Vec::new() },
-        Look::NoRow(rule) => RuleView { rule: rule.as_str(), rows: Vec::new() },
+        Look::NoRowAtAll => Some(RuleView { rule: "all rules", rows: Vec::new() }),
+        Look::NoRow(rule) => Some(RuleView { rule: rule.as_str(), rows: Vec::new() }),
         Look::Rows { rule, rows, .. } => {
             let rows = rows.iter().map(|row| RowView {
                 row: row.key.to_string(),
@@ -280,17 +286,18 @@ fn rules(looks: &[Look]) -> Vec<RuleView> {
                 taken: row.verdict == Verdict::Taken,
                 verdict: row.verdict.to_string(),
             });
-            RuleView { rule: rule.as_str(), rows: rows.collect() }
+            Some(RuleView { rule: rule.as_str(), rows: rows.collect() })
         }
         Look::Default(target) => {
+            let (taken, verdict) = if target.is_some() { (true, "taken") } else { (false, "there is none") };
             let target = target.as_ref().map_or_else(|| "none".to_owned(), ToString::to_string);
-            let taken = target != "none";
-            let verdict = if taken { "taken" } else { "there is none" }.to_owned();
-            let row = RowView { row: String::new(), target, taken, verdict };
-            RuleView { rule: "default target", rows: vec![row] }
+            let row = RowView { row: String::new(), target, taken, verdict: verdict.to_owned() };
+            Some(RuleView { rule: "default target", rows: vec![row] })
         }
+        // Said with the outcome.
+        Look::Paused(_) => None,
     };
-    looks.iter().map(view).collect()
+    looks.iter().filter_map(view).collect()
 }
 
 impl Report for Answer {

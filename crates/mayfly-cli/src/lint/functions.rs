@@ -48,7 +48,7 @@ pub(super) async fn look_up(
 fn named(rows: &[TableRow], default: Option<&DefaultTarget>) -> BTreeSet<String> {
     let of_rows = rows.iter().filter_map(|row| match &row.mapping {
         StoredMapping::Readable(mapping) => Some(&mapping.target),
-        StoredMapping::Unreadable { .. } => None,
+        StoredMapping::Unreadable { .. } | StoredMapping::Pause { .. } => None,
     });
     let targets = of_rows.chain(default.map(|default| &default.target));
     let arns = targets.filter_map(|target| match target {

@@ -78,7 +78,11 @@ fn logical(finding: &FindingView) -> Value {
 fn uri(file: &str) -> String {
     let is_elsewhere = Path::new(file).components().any(|part| part == Component::ParentDir);
     let whole = if is_elsewhere { std::path::absolute(file).ok() } else { None };
-    if let Ok(url) = Url::from_file_path(whole.as_deref().unwrap_or(Path::new(file))) {
+    // Read again, so that what leads up and down again is gone.
+    if let Some(url) = Url::from_file_path(whole.as_deref().unwrap_or(Path::new(file)))
+        .ok()
+        .and_then(|url| Url::parse(url.as_str()).ok())
+    {
         return url.into();
     }
     let Ok(mut url) = Url::parse("file:///") else { return file.to_owned() };
@@ -107,6 +111,27 @@ mod tests {
     #[test]
     fn results_have_what_the_standard_asks_for() {
         let log = log(&sample());
-        insta::assert_snapshot!(serde_json::to_string_pretty(&log["runs"][0]["results"]).unwrap(), @"");
+        let run = &log["runs"][0];
+        let results = run["results"].as_array().unwrap();
+        for result in results {
+            let index = usize::try_from(result["ruleIndex"].as_u64().unwrap()).unwrap();
+            assert_eq!(run["tool"]["driver"]["rules"][index]["id"], result["ruleId"]);
+        }
+        assert_eq!(
+            results[0]["locations"],
+            json!([{ "logicalLocations": [{ "fullyQualifiedName": "job#a tags#y#x", "kind": "row" }] }])
+        );
+        assert_eq!(
+            results[3]["locations"],
+            json!([{
+                "logicalLocations": [{ "fullyQualifiedName": "build", "kind": "job" }],
+                "physicalLocation": {
+                    "artifactLocation": { "uri": "ci/.gitlab-ci.yml" },
+                    "region": { "startLine": 3 },
+                },
+            }])
+        );
+        assert_eq!(results[4]["locations"][0]["logicalLocations"], Value::Null);
+        assert_eq!((&results[3]["level"], &results[4]["level"]), (&json!("warning"), &json!("note")));
     }
 }

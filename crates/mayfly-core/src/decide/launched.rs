@@ -21,6 +21,8 @@ pub struct LaunchPolicy {
     pub busy_retry: SignedDuration,
     /// When to look for capacity again; doubled with each refusal, up to five minutes.
     pub capacity_retry: SignedDuration,
+    /// When to look again whether a paused mapping is resumed.
+    pub pause_retry: SignedDuration,
     /// When to start another runner after one was lost, times the number lost so far.
     pub lost_runner_retry: SignedDuration,
     /// How many runners may be started for one job that leave without taking it.
@@ -39,6 +41,7 @@ impl Default for LaunchPolicy {
             unknown_retry: SignedDuration::from_secs(5),
             busy_retry: SignedDuration::from_secs(2),
             capacity_retry: SignedDuration::from_secs(15),
+            pause_retry: SignedDuration::from_secs(60),
             lost_runner_retry: SignedDuration::from_secs(2),
             max_runners: Self::MAX_RUNNERS,
         }

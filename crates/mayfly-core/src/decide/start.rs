@@ -194,6 +194,9 @@ pub fn decide_start(input: &StartInput<'_>) -> StartDecision {
         Ok(chosen) => chosen,
         Err((state, refusal)) => return refuse(record, state, refusal, input.now),
     };
+    if let Some(reason) = &input.resolution.paused {
+        return wait(record, input.now + input.policy.pause_retry, reason.clone(), input.now);
+    }
     match input.room {
         Room::NoBackend => {
             let reason = format!("target {} is not available in this installation", target.target_type());
@@ -287,7 +290,7 @@ fn machine_for(target: &Target, input: &StartInput<'_>) -> Result<Option<Machine
 }
 
 impl NoMachine {
-    fn decide(self, mut record: LedgerRecord, input: &StartInput<'_>) -> StartDecision {
+    fn decide(self, record: LedgerRecord, input: &StartInput<'_>) -> StartDecision {
         match self {
             Self::Unspecified(reason) => {
                 refuse(record, LedgerState::Parked, Refusal::GivenUp(reason), input.now)
@@ -295,13 +298,18 @@ impl NoMachine {
             Self::GitlabAway => {
                 let reason = "GitLab does not answer, and a machine is of no use without it".to_owned();
                 let until = input.now + unknown_wait(input.policy, record.waited(input.now));
-                record.not_before = Some(until);
-                record.enter(LedgerState::Seen, reason.clone(), input.now);
-                let action = StartAction::Wait { until, reason, for_capacity: false };
-                StartDecision { record: Some(record), action }
+                wait(record, until, reason, input.now)
             }
         }
     }
+}
+
+/// Nobody looks at the job before that time.
+fn wait(mut record: LedgerRecord, until: Timestamp, reason: String, now: Timestamp) -> StartDecision {
+    record.not_before = Some(until);
+    record.enter(LedgerState::Seen, reason.clone(), now);
+    let action = StartAction::Wait { until, reason, for_capacity: false };
+    StartDecision { record: Some(record), action }
 }
 
 fn claim(mut record: LedgerRecord, request: LaunchRequest, input: &StartInput<'_>) -> StartDecision {

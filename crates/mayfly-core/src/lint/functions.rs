@@ -55,7 +55,7 @@ fn named_functions<'a>(
         StoredMapping::Readable(mapping) => {
             Some((Place::Row(row.name()), arn_of(&mapping.target)?, Some(row)))
         }
-        StoredMapping::Unreadable { .. } => None,
+        StoredMapping::Unreadable { .. } | StoredMapping::Pause { .. } => None,
     });
     let default = match &input.installation.default {
         DefaultFact::Known(Some(default)) => arn_of(&default.target),

@@ -11,6 +11,12 @@ const SHORTEST_WAIT_SECONDS: u32 = 10;
 
 pub(super) fn check(row: &TableRow, input: &LintInput<'_>, findings: &mut Vec<Finding>) {
     match &row.mapping {
+        StoredMapping::Pause { reason } => findings.push(Finding::of_row(
+            LintRule::Paused,
+            row,
+            format!("all jobs are kept waiting: {reason}"),
+            "remove the row, and they go on",
+        )),
         StoredMapping::Unreadable { key: None, reason, .. } => findings.push(Finding::of_row(
             LintRule::UnreadableKey,
             row,
@@ -30,6 +36,14 @@ pub(super) fn check(row: &TableRow, input: &LintInput<'_>, findings: &mut Vec<Fi
             check_key(row, &mapping.key, findings);
             check_target(row, mapping, input, findings);
             check_times(row, mapping, findings);
+            if let Some(reason) = &mapping.paused {
+                findings.push(Finding::of_row(
+                    LintRule::Paused,
+                    row,
+                    format!("its jobs are kept waiting: {reason}"),
+                    "resume it, and they go on",
+                ));
+            }
         }
     }
 }

@@ -99,6 +99,8 @@ lint_rules! {
         "A job that comes late is stopped after a moment.";
     WaitTooShort, "wait-too-short", Warning, "A runner hardly waits for its job.",
         "GitLab may take some seconds to give a runner its job. A runner that leaves before has to be started again.";
+    Paused, "paused", Note, "Jobs are kept waiting.",
+        "GitLab drops a job that has waited for an hour without a runner that could take it, and any after a day.";
     JobOutlivesRunner, "job-outlives-runner", Warning, "A job may run longer than its runner lives.",
         "A job that still runs 40 s before the end of its runner's life (max_life_seconds) is stopped and fails.";
     JobWithoutMapping, "job-without-mapping", Warning, "No row is for a job.",

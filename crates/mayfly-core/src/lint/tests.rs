@@ -23,6 +23,7 @@ pub(super) fn with(keys: &str, change: impl FnOnce(&mut Mapping)) -> TableRow {
                 key,
                 target: Target::Lambda { arn: ARN.to_owned() },
                 settings: RunnerSettings::default(),
+                paused: None,
             };
             change(&mut mapping);
             StoredMapping::Readable(mapping)

@@ -48,6 +48,8 @@ pub enum Look {
     },
     /// The default target, if there is one.
     Default(Option<Target>),
+    /// The job is kept waiting nevertheless, for this reason.
+    Paused(String),
 }
 
 /// One row looked at.
@@ -121,6 +123,7 @@ impl fmt::Display for Look {
                 }
             }
             Self::Default(Some(target)) => write!(formatter, "default target: {target}"),
+            Self::Paused(reason) => write!(formatter, "it is kept waiting: {reason}"),
             Self::Default(None) => formatter.write_str("default target: none, so the job is not ours"),
         }
     }

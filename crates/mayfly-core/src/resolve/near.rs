@@ -26,6 +26,7 @@ fn near_miss(row: &StoredMapping, input: &ResolveInput<'_>) -> Option<NearMiss> 
     let key = match row {
         StoredMapping::Readable(mapping) => &mapping.key,
         StoredMapping::Unreadable { key, .. } => key.as_ref()?,
+        StoredMapping::Pause { .. } => return None,
     };
     let reason = match (name_fits(&key.pattern, input.job), project_fits(key.project.as_ref(), input.project))
     {
@@ -91,6 +92,7 @@ mod tests {
             key,
             target: Target::Local,
             settings: RunnerSettings::default(),
+            paused: None,
         })];
         let project = project.map(|path| path.parse().unwrap());
         let job = "Deploy".parse().unwrap();

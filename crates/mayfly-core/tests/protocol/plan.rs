@@ -110,5 +110,5 @@ impl Backend {
 pub(crate) fn resolution(backend: Backend) -> Resolution {
     let settings = RunnerSettings { max_life_seconds: u32::MAX, ..RunnerSettings::default() };
     let choice = Choice::Default(DefaultTarget { target: backend.target(), settings });
-    Resolution { choice, explanation: Explanation::default() }
+    Resolution { choice, paused: None, explanation: Explanation::default() }
 }

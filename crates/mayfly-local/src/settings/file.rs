@@ -130,7 +130,7 @@ impl MappingTable {
         check_max_life(&self.settings).with_context(|| format!("the mapping of `{}`", self.job))?;
         let tags: TagSet = self.tags.iter().cloned().collect();
         let key = MappingKey { project: self.project.clone(), pattern, tags };
-        Ok(Mapping { key, target: Target::Local, settings: self.settings.clone() })
+        Ok(Mapping { key, target: Target::Local, settings: self.settings.clone(), paused: None })
     }
 }
 

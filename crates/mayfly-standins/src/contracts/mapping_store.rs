@@ -29,7 +29,7 @@ pub fn mapping_rows() -> Vec<Mapping> {
         for pattern in &patterns {
             for (tags, target, settings) in variants() {
                 let key = MappingKey { project: project.clone(), pattern: pattern.clone(), tags };
-                rows.push(Mapping { key, target, settings });
+                rows.push(Mapping { key, target, settings, paused: None });
             }
         }
     }

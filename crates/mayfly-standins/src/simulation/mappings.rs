@@ -99,7 +99,7 @@ pub(super) fn mappings() -> Result<MemoryMappingStore, InvalidId> {
             None => NamePattern::Exact(name.parse()?),
         };
         let key = MappingKey { project: None, pattern, tags: [tag, SHARED_TAG].into_iter().collect() };
-        store.put(Mapping { key, target, settings });
+        store.put(Mapping { key, target, settings, paused: None });
     }
     Ok(store)
 }

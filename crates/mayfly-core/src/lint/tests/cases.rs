@@ -68,6 +68,15 @@ fn rows_that_cannot_be_read_are_errors() {
 }
 
 #[test]
+fn what_is_paused_is_said() {
+    let mut all = row("job#x tags#x");
+    (all.partition_key, all.sort_key) = ("pause".to_owned(), "all".to_owned());
+    all.mapping = StoredMapping::Pause { reason: "GitLab is upgraded".to_owned() };
+    let one = with("job#build tags#x", |mapping| mapping.paused = Some("the image is broken".to_owned()));
+    check_rows(&[one, all], &installation(), &["note paused job#build tags#x", "note paused pause all"]);
+}
+
+#[test]
 fn keys_typed_by_hand_are_named() {
     check_rows(
         &[row("job#build tags#linux#docker"), row("job#test tags#linux ")],
