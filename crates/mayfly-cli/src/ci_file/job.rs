@@ -1,5 +1,7 @@
 //! Jobs of a configuration whose files are all read.
 
+use std::cell::Cell;
+
 use mayfly_core::ids::{JobName, ProjectPath};
 use mayfly_core::lint::{CiFacts, CiJob, CiTags, Unread};
 use mayfly_core::tags::TagSet;
@@ -26,9 +28,14 @@ const GLOBAL: [&str; 12] = [
 /// GitLab takes at most 11 levels of `extends`, and 10 of `!reference`.
 const MOST_LEVELS: usize = 11;
 
+/// How many parents and references of one job are followed. Each may name several others, so levels alone do not end it soon.
+const MOST_STEPS: usize = 1000;
+
 /// A whole configuration.
 pub(super) struct Config {
     map: Map,
+    /// Steps that are left for the job being read.
+    steps: Cell<usize>,
 }
 
 /// A job with what it extends.
@@ -40,7 +47,7 @@ struct Extended {
 
 impl Config {
     pub(super) fn new(map: Map) -> Self {
-        Self { map }
+        Self { map, steps: Cell::new(0) }
     }
 
     pub(super) fn read_jobs(&self, project: Option<&ProjectPath>, facts: &mut CiFacts) {
@@ -60,6 +67,7 @@ impl Config {
                 unread(format!("`{name}` is neither a keyword nor a job"), false);
                 continue;
             };
+            self.steps.set(MOST_STEPS);
             let job = self.extended(own, MOST_LEVELS);
             if job.is_incomplete {
                 unread(format!("job `{name}` extends what is not in these files"), false);
@@ -87,12 +95,19 @@ impl Config {
         }
     }
 
+    /// True if one more step may be made.
+    fn step(&self) -> bool {
+        let left = self.steps.get();
+        self.steps.set(left.saturating_sub(1));
+        left > 0
+    }
+
     /// A job over what it extends. Later parents come before earlier ones.
     fn extended(&self, own: &Map, levels: usize) -> Extended {
         let mut whole = Extended { map: Map::default(), is_incomplete: false };
         for parent in own.some("extends").map(Node::members).unwrap_or_default() {
             let parent = parent.text().and_then(|name| self.map.get(name)).and_then(Node::map);
-            match parent.filter(|_| levels > 0) {
+            match parent.filter(|_| levels > 0 && self.step()) {
                 Some(parent) => {
                     let parent = self.extended(parent, levels - 1);
                     whole.is_incomplete |= parent.is_incomplete;
@@ -141,6 +156,7 @@ impl Config {
                     self.collect_tags(member, levels, found)?;
                 }
             }
+            Value::Reference(_) if !self.step() => return None,
             Value::Reference(path) => self.collect_tags(self.referenced(path)?, levels, found)?,
             Value::Null => {}
             Value::Text(_) | Value::Map(_) | Value::Unknown => return None,

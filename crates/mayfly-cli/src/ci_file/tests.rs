@@ -1,5 +1,6 @@
 use std::fs;
 
+use mayfly_core::ids::JobName;
 use mayfly_core::lint::CiTags;
 
 use super::*;
@@ -38,8 +39,6 @@ fn check(files: &[(&str, &str)], expected: &[&str]) {
         .collect();
     assert_eq!(found, expected, "{files:?}");
 }
-
-use mayfly_core::ids::JobName;
 
 fn check_one(text: &str, expected: &[&str]) {
     check(&[("ci.yml", text)], expected);
@@ -121,6 +120,15 @@ fn what_depends_on_something_else_is_not_known() {
 
 #[test]
 fn a_circle_of_extends_ends() {
+    // Each names the next ten times: 10^11 ways.
+    let mut many = String::from("job: {extends: .p0}\nother: {tags: [!reference [.r0]]}\n");
+    for level in 0..11 {
+        let (parents, tags) =
+            ([format!(".p{}", level + 1)].repeat(10), [format!("!reference [.r{}]", level + 1)].repeat(10));
+        many +=
+            &format!(".p{level}: {{extends: [{}]}}\n.r{level}: [{}]\n", parents.join(", "), tags.join(", "));
+    }
+    check_one(&many, &["ci.yml:1 job: not known", "ci.yml:2 other: not known"]);
     check_one(".a: {extends: .b}\n.b: {extends: .a}\nc: {extends: .a}\n", &["ci.yml:3 c: not known"]);
 }
 

@@ -220,7 +220,7 @@ async fn paused() {
 }
 
 async fn many_rows() {
-    let world = World::new().await;
+    let world = World::in_memory().await;
     let rows: Vec<String> =
         (0..10_000).map(|number| format!("job#job-{number:05} tags#linux LAMBDA")).collect();
     world.put(&rows.iter().map(String::as_str).collect::<Vec<_>>()).await;

@@ -32,7 +32,15 @@ impl World {
     pub(crate) async fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("mayfly.db");
-        let database = dynoxide::Database::new(file.to_str().unwrap()).unwrap();
+        Self::with(dynoxide::Database::new(file.to_str().unwrap()).unwrap(), folder).await
+    }
+
+    /// The same without a data folder: what is written need not get to a disk.
+    pub(crate) async fn in_memory() -> Self {
+        Self::with(dynoxide::Database::memory().unwrap(), tempfile::tempdir().unwrap()).await
+    }
+
+    async fn with(database: dynoxide::Database, folder: TempDir) -> Self {
         let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let address = format!("http://{}", listener.local_addr().unwrap());
         let (stop, stopped) = oneshot::channel::<()>();
