@@ -255,23 +255,20 @@ impl SettingsView {
     }
 
     fn to_line(&self) -> String {
-        let mut line = format!(
-            "executor {}; waits {} s for its job; lives {} s at most",
-            self.executor, self.wait_timeout_seconds, self.max_life_seconds
-        );
-        if let Some(name) = &self.runner_token {
-            line += &format!("; runner token {name}");
-        }
-        if self.keep_aws_credentials {
-            line += "; keeps the AWS credentials";
-        }
+        let mut parts = vec![
+            format!("executor {}", self.executor),
+            format!("waits {} s for its job", self.wait_timeout_seconds),
+            format!("lives {} s at most", self.max_life_seconds),
+        ];
+        parts.extend(self.runner_token.as_ref().map(|name| format!("runner token {name}")));
+        parts.extend(self.keep_aws_credentials.then(|| "keeps the AWS credentials".to_owned()));
         if self.retries_after_loss > 0 {
-            line += &format!("; {} retries after a loss", self.retries_after_loss);
+            parts.push(format!("{} retries after a loss", self.retries_after_loss));
         }
         if !self.pass_env.is_empty() {
-            line += &format!("; passes {}", self.pass_env.join(", "));
+            parts.push(format!("passes {}", self.pass_env.join(", ")));
         }
-        line
+        parts.join("; ")
     }
 }
 

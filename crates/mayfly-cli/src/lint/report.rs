@@ -94,7 +94,7 @@ impl Summary {
             count(self.looked.rows, "row")
         );
         if let Some(jobs) = self.looked.jobs {
-            line += &format!(" and {}", count(jobs, "job"));
+            line = line + " and " + &count(jobs, "job");
         }
         line + "\n"
     }

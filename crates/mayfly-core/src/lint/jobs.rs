@@ -1,6 +1,7 @@
 //! Jobs of `.gitlab-ci.yml` files against the table.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write;
 
 use super::index::RowIndex;
 use super::{
@@ -25,7 +26,8 @@ pub(super) fn check(index: &RowIndex<'_>, input: &LintInput<'_>, ci: &CiFacts, f
         }
         findings.extend(said.into_values().map(|(mut finding, count)| {
             if count > 1 {
-                finding.message += &format!(" (the same for {} more of its names)", count - 1);
+                // Writing to a String cannot fail.
+                let _ = write!(finding.message, " (the same for {} more of its names)", count - 1);
             }
             finding
         }));
@@ -114,11 +116,11 @@ impl Visit<'_> {
 
     fn without_mapping(&self, resolution: &Resolution, default: Option<&DefaultTarget>) -> Finding {
         let (name, advice) = (self.name, "add a row for it, if it is to run on Mayfly's runners");
-        let passed = resolution.explanation.looks.iter().filter_map(|look| match look {
+        let mut passed = resolution.explanation.looks.iter().filter_map(|look| match look {
             Look::Rows { pattern, tags: Some(tags), .. } => Some((pattern, tags)),
             _ => None,
         });
-        let why = match passed.last() {
+        let why = match passed.next_back() {
             Some((pattern, tags)) => format!(": the rows for `{pattern}` do not have all its tags ({tags})"),
             None => String::new(),
         };

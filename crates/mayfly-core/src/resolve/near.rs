@@ -30,7 +30,7 @@ fn near_miss(row: &StoredMapping, input: &ResolveInput<'_>) -> Option<NearMiss> 
     };
     let reason = match (name_fits(&key.pattern, input.job), project_fits(key.project.as_ref(), input.project))
     {
-        (Fit::Yes, Fit::Yes) | (Fit::No, _) => return None,
+        (Fit::Yes, Fit::Yes) | (Fit::No, _) | (Fit::Nearly, Fit::No) => return None,
         (Fit::Yes, Fit::No) => match (&key.project, input.project) {
             // Every job has another project than most rows: only those that name the job are worth a line.
             (Some(project), Some(_)) if matches!(key.pattern, NamePattern::Exact(_)) => {
@@ -43,7 +43,6 @@ fn near_miss(row: &StoredMapping, input: &ResolveInput<'_>) -> Option<NearMiss> 
         (Fit::Nearly, Fit::Yes | Fit::Nearly) => {
             "its name is written with other capital letters or spaces".to_owned()
         }
-        (Fit::Nearly, Fit::No) => return None,
     };
     Some(NearMiss { key: key.clone(), reason })
 }
