@@ -123,7 +123,7 @@ impl StandinAws {
         self.known().stacks.insert(name.to_owned(), outputs.collect());
     }
 
-    /// Sets what a CloudFormation stack was given as parameters.
+    /// Sets what a stack was given as parameters.
     pub fn put_stack_parameters(&self, name: &str, parameters: &[(&str, &str)]) {
         let parameters = parameters.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
         self.known().stack_parameters.insert(name.to_owned(), parameters.collect());

@@ -93,12 +93,11 @@ impl InstallationFlags {
             return Ok(OpenedMappings { store, facts, account: None, default_is_assumed: default.is_none() });
         }
         let account = Account::connect(&self.aws).await?;
-        let (table, facts) = match &self.mapping_table {
-            Some(table) => (table.clone(), facts(Site::Aws, DefaultFact::NotKnown, default)),
-            None => {
-                let stack = account.stack(&self.stack).await?;
-                (stack.output("MappingTable")?.to_owned(), of_stack(&stack, default))
-            }
+        let (table, facts) = if let Some(table) = &self.mapping_table {
+            (table.clone(), facts(Site::Aws, DefaultFact::NotKnown, default))
+        } else {
+            let stack = account.stack(&self.stack).await?;
+            (stack.output("MappingTable")?.to_owned(), of_stack(&stack, default))
         };
         let clock = Arc::new(SystemClock);
         let store = DynamoMappingStore::new(account.dynamodb(), table, Duration::ZERO, clock);

@@ -156,7 +156,7 @@ fn wrapped(text: &str, first: &str, further: &str, width: Option<u16>) -> String
     for word in text.split(' ') {
         if is_begun && line.chars().count() + 1 + word.chars().count() > width {
             lines = lines + &line + "\n";
-            line = further.to_owned();
+            further.clone_into(&mut line);
             is_begun = false;
         }
         line = if is_begun { line + " " + word } else { line + word };

@@ -120,17 +120,14 @@ fn describe_stacks(known: &Known, request: &Request) -> Response {
             format!("<member><OutputKey>{key}</OutputKey><OutputValue>{value}</OutputValue></member>")
         })
         .collect();
-    let parameters: String = known
-        .stack_parameters
-        .get(&name)
-        .into_iter()
-        .flatten()
-        .map(|(key, value)| {
-            format!(
-                "<member><ParameterKey>{key}</ParameterKey><ParameterValue>{value}</ParameterValue></member>"
-            )
-        })
-        .collect();
+    let parameters = known.stack_parameters.get(&name).into_iter().flatten();
+    let parameters = parameters.fold(String::new(), |text, (key, value)| {
+        text + "<member><ParameterKey>"
+            + key
+            + "</ParameterKey><ParameterValue>"
+            + value
+            + "</ParameterValue></member>"
+    });
     format!(
         "<DescribeStacksResponse><DescribeStacksResult><Stacks><member><StackName>{name}</StackName>\
          <StackStatus>CREATE_COMPLETE</StackStatus><Parameters>{parameters}</Parameters><Outputs>{outputs}</Outputs></member></Stacks>\
