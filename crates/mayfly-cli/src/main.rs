@@ -4,8 +4,11 @@ mod doctor;
 mod gitlab_access;
 mod hooks;
 mod events;
+mod ci_file;
+mod explain;
 mod installation;
 mod job_ref;
+mod lint;
 mod local;
 mod log;
 mod many;
@@ -24,6 +27,8 @@ use mayfly_local::agent_process::{self, AgentArgs};
 use crate::doctor::DoctorCommand;
 use crate::hooks::HooksCommand;
 use crate::events::EventsCommand;
+use crate::explain::ExplainCommand;
+use crate::lint::LintCommand;
 use crate::local::LocalCommand;
 use crate::log::LogFlags;
 use crate::reconcile::ReconcileCommand;
@@ -49,6 +54,8 @@ enum Command {
     Hooks(HooksCommand),
     Doctor(Box<DoctorCommand>),
     Events(Box<EventsCommand>),
+    Explain(Box<ExplainCommand>),
+    Lint(Box<LintCommand>),
     /// One runner, started by `mayfly local`; reads its assignment from standard input.
     #[command(hide = true)]
     Agent(AgentArgs),
@@ -65,6 +72,8 @@ fn main() -> ExitCode {
         Command::Hooks(command) => block_on(hooks::run(command)),
         Command::Doctor(command) => block_on(doctor::run(*command)),
         Command::Events(command) => block_on(events::run(*command)),
+        Command::Explain(command) => block_on(explain::run(*command)),
+        Command::Lint(command) => block_on(lint::run(*command)),
         Command::Agent(arguments) => {
             block_on(async { agent_process::run(arguments).await.map(|()| ExitCode::SUCCESS) })
         }

@@ -29,21 +29,26 @@ pub(crate) trait Report: Serialize {
 }
 
 impl OutputFlags {
-    /// Prints a result to standard output. A reader that has gone, such as `head`, has what it wanted.
+    /// Prints a result to standard output.
     pub(crate) fn print(self, report: &impl Report) -> anyhow::Result<()> {
         let text = match self.output {
             Format::Json => serde_json::to_string_pretty(report)? + "\n",
             Format::Text => report.to_text(terminal_width()),
         };
-        match stdout().lock().write_all(text.as_bytes()) {
-            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-            written => Ok(written?),
-        }
+        write_out(&text)
+    }
+}
+
+/// Writes to standard output. A reader that has gone, such as `head`, has what it wanted.
+pub(crate) fn write_out(text: &str) -> anyhow::Result<()> {
+    match stdout().lock().write_all(text.as_bytes()) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        written => Ok(written?),
     }
 }
 
 /// Lines that go into a file or another program are never broken.
-fn terminal_width() -> Option<u16> {
+pub(crate) fn terminal_width() -> Option<u16> {
     terminal_size::terminal_size_of(stdout()).map(|(width, _)| width.0)
 }
 

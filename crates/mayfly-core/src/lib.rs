@@ -6,6 +6,7 @@ pub mod event;
 pub mod tags;
 pub mod mapping;
 pub mod resolve;
+pub mod lint;
 pub mod runner_name;
 pub mod machine;
 pub mod launch;

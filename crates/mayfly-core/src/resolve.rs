@@ -1,10 +1,17 @@
 //! Where a job goes, and why: the one function that the dispatcher and `explain` share.
 
-use std::fmt;
+mod explanation;
+mod near;
 
-use crate::ids::{JobName, ProjectPath};
+use std::str::FromStr;
+
+use crate::ids::{InvalidId, JobName, ProjectPath};
+use crate::machine::MachineSpec;
 use crate::mapping::{Mapping, MappingKey, NamePattern, RunnerSettings, StoredMapping, Target};
 use crate::tags::TagSet;
+
+pub use explanation::{Explanation, Look, RowLook, Verdict};
+pub use near::{NearMiss, near_misses};
 
 /// Everything the answer depends on.
 #[derive(Debug, Clone, Copy)]
@@ -28,6 +35,26 @@ pub struct DefaultTarget {
     pub target: Target,
     /// How it is made.
     pub settings: RunnerSettings,
+}
+
+/// The default target as the parameter `DefaultTarget` of the stack has it: `none`, `EC2`, or the ARN of a Lambda function.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DefaultSetting(pub Option<DefaultTarget>);
+
+impl FromStr for DefaultSetting {
+    type Err = InvalidId;
+
+    fn from_str(text: &str) -> Result<Self, InvalidId> {
+        let target = match text {
+            "none" => return Ok(Self(None)),
+            "EC2" => Target::Ec2(MachineSpec::default()),
+            arn if arn.starts_with("arn:") && arn.contains(":lambda:") => {
+                Target::Lambda { arn: arn.to_owned() }
+            }
+            _ => return Err(InvalidId::new(text, "`none`, `EC2`, or the ARN of a Lambda function")),
+        };
+        Ok(Self(Some(DefaultTarget { target, settings: RunnerSettings::default() })))
+    }
 }
 
 /// The answer with its reasons.
@@ -68,11 +95,9 @@ struct Candidate<'a> {
 }
 
 impl Candidate<'_> {
-    fn target(&self) -> String {
-        match self.mapping {
-            Ok(mapping) => mapping.target.to_string(),
-            Err(_) => "cannot be used".to_owned(),
-        }
+    fn look(&self, verdict: Verdict) -> RowLook {
+        let target = self.mapping.ok().map(|mapping| mapping.target.clone());
+        RowLook { key: self.key.clone(), target, verdict }
     }
 
     fn choice(&self) -> Choice {
@@ -83,38 +108,26 @@ impl Candidate<'_> {
     }
 }
 
-/// Each rule looked at, why it matched or not, and what should be mended.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Explanation {
-    /// One line a rule.
-    pub lines: Vec<String>,
-    /// What an operator should look at.
-    pub warnings: Vec<String>,
-}
-
-impl fmt::Display for Explanation {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(&self.lines.join("; "))?;
-        for warning in &self.warnings {
-            write!(formatter, "; warning: {warning}")?;
-        }
-        Ok(())
-    }
-}
-
 /// The rules in the order they are looked at. Within the prefix rules the longest prefix comes first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Rule {
+pub enum Rule {
+    /// A row of the job's project, with its name.
     ProjectName,
+    /// A row of the job's project, with a beginning of its name.
     ProjectPrefix,
+    /// A row of all projects, with its name.
     Name,
+    /// A row of all projects, with a beginning of its name.
     Prefix,
+    /// The row `*` of the job's project.
     ProjectDefault,
+    /// The row `*` of all projects.
     TableDefault,
 }
 
 impl Rule {
-    const ALL: [Self; 6] = [
+    /// All of them, in order.
+    pub const ALL: [Self; 6] = [
         Self::ProjectName,
         Self::ProjectPrefix,
         Self::Name,
@@ -123,7 +136,8 @@ impl Rule {
         Self::TableDefault,
     ];
 
-    fn of(key: &MappingKey) -> Self {
+    /// The rule by which a row is found.
+    pub fn of(key: &MappingKey) -> Self {
         match (&key.project, &key.pattern) {
             (Some(_), NamePattern::Exact(_)) => Self::ProjectName,
             (None, NamePattern::Exact(_)) => Self::Name,
@@ -134,7 +148,8 @@ impl Rule {
         }
     }
 
-    fn as_str(self) -> &'static str {
+    /// Its name, for people.
+    pub fn as_str(self) -> &'static str {
         match self {
             Self::ProjectName => "project and name",
             Self::ProjectPrefix => "project and beginning of the name",
@@ -152,13 +167,13 @@ pub fn resolve(input: &ResolveInput<'_>) -> Resolution {
     let mut explanation = Explanation::default();
     let candidates = candidates(input, &mut explanation);
     if candidates.is_empty() {
-        explanation.lines.push("no row of the mapping table is for this job".to_owned());
+        explanation.looks.push(Look::NoRowAtAll);
     }
     for rule in Rule::ALL.into_iter().filter(|_| !candidates.is_empty()) {
         let mut rows: Vec<Candidate<'_>> =
             candidates.iter().copied().filter(|row| Rule::of(row.key) == rule).collect();
         if rows.is_empty() {
-            explanation.lines.push(format!("{}: no row", rule.as_str()));
+            explanation.looks.push(Look::NoRow(rule));
             continue;
         }
         rows.sort_by(|a, b| prefix_length(b.key).cmp(&prefix_length(a.key)).then_with(|| a.key.cmp(b.key)));
@@ -168,13 +183,8 @@ pub fn resolve(input: &ResolveInput<'_>) -> Resolution {
             }
         }
     }
-    let choice = if let Some(default) = input.default {
-        explanation.lines.push(format!("default target: {}", default.target));
-        Choice::Default(default.clone())
-    } else {
-        explanation.lines.push("default target: none, so the job is not ours".to_owned());
-        Choice::NotOurs
-    };
+    explanation.looks.push(Look::Default(input.default.map(|default| default.target.clone())));
+    let choice = input.default.cloned().map_or(Choice::NotOurs, Choice::Default);
     Resolution::of(choice, input.rows, explanation)
 }
 
@@ -182,7 +192,7 @@ impl Resolution {
     fn of(choice: Choice, rows: &[StoredMapping], mut explanation: Explanation) -> Self {
         let paused = pause_of(&choice, rows);
         if let Some(reason) = &paused {
-            explanation.lines.push(format!("it is kept waiting: {reason}"));
+            explanation.looks.push(Look::Paused(reason.clone()));
         }
         Self { choice, paused, explanation }
     }
@@ -239,34 +249,47 @@ fn choose_by_tags<'a>(
     explanation: &mut Explanation,
 ) -> Option<Candidate<'a>> {
     let first = *rows.first()?;
-    let rule = rule.as_str();
-    let pattern = &first.key.pattern;
-    let Some(tags) = tags else {
-        if rows.len() > 1 {
-            explanation.warnings.push(format!(
-                "{} rows for `{pattern}` and the job's tags are not known: the first in order is taken",
-                rows.len()
-            ));
+    let pattern = first.key.pattern.clone();
+    let chosen = match tags {
+        None => Some(first),
+        Some(tags) => {
+            let covering = rows.iter().filter(|row| row.key.tags.covers(tags));
+            covering.min_by_key(|row| (row.key.tags.len() - tags.len(), row.key)).copied()
         }
-        explanation.lines.push(format!("{rule}: row `{}` ({})", first.key, first.target()));
-        return Some(first);
     };
-    let covering = rows.iter().filter(|row| row.key.tags.covers(tags));
-    if let Some(best) = covering.min_by_key(|row| (row.key.tags.len() - tags.len(), row.key)) {
-        let (key, target) = (best.key, best.target());
-        explanation.lines.push(format!("{rule}: row `{key}` ({target}) covers the job's tags ({tags})"));
-        Some(*best)
-    } else {
-        explanation.lines.push(format!("{rule}: no row for `{pattern}` covers the job's tags ({tags})"));
-        None
+    if tags.is_none() && rows.len() > 1 {
+        explanation.warnings.push(format!(
+            "{} rows for `{pattern}` and the job's tags are not known: the first in order is taken",
+            rows.len()
+        ));
+    }
+    let mut is_taken = false;
+    let looks = rows.iter().map(|row| {
+        // Of two rows with one key, typed differently by hand, the first that was read is taken.
+        let is_chosen = !is_taken && chosen.is_some_and(|chosen| chosen.key == row.key);
+        is_taken |= is_chosen;
+        row.look(if is_chosen { Verdict::Taken } else { verdict(row.key, tags, chosen) })
+    });
+    let rows = looks.collect();
+    explanation.looks.push(Look::Rows { rule, pattern, tags: tags.cloned(), rows });
+    chosen
+}
+
+/// Why a row is not taken.
+fn verdict(key: &MappingKey, tags: Option<&TagSet>, chosen: Option<Candidate<'_>>) -> Verdict {
+    let Some(tags) = tags else { return Verdict::LaterInOrder };
+    if !key.tags.covers(tags) {
+        return Verdict::LacksTags(tags.iter().filter(|tag| !key.tags.contains(tag)).collect());
+    }
+    match chosen {
+        Some(chosen) if chosen.key.tags.len() < key.tags.len() => Verdict::MoreExtraTags,
+        _ => Verdict::LaterInOrder,
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::machine::MachineSpec;
-    use crate::mapping::MappingKey;
     use proptest::prelude::*;
 
     fn row(keys: &str) -> StoredMapping {
@@ -399,7 +422,10 @@ mod tests {
         assert_eq!(pause_with(&[paused.clone(), row("job#* tags#")]).as_deref(), Some(reason));
         assert_eq!(pause_with(&[row("job#deploy-prod tags#")]), None);
         let (_, explanation) = resolve_with(&[paused], None);
-        assert_eq!(explanation.lines.last().unwrap(), &format!("it is kept waiting: {reason}"));
+        assert!(
+            explanation.to_string().ends_with(&format!("; it is kept waiting: {reason}")),
+            "{explanation}"
+        );
     }
 
     #[test]
@@ -419,6 +445,47 @@ mod tests {
             "project and name: no row; project and beginning of the name: no row; name: no row; \
              beginning of the name: row `job#deploy-* tags#linux` (LOCAL) covers the job's tags (linux)"
         );
+    }
+
+    #[test]
+    fn each_row_of_the_name_has_its_verdict() {
+        let rows = ["tags#aws#docker", "tags#docker#linux#x", "tags#docker#linux", "tags#docker#x", "tags#"];
+        let rows = rows.map(|tags| row(&format!("job#deploy-prod {tags}")));
+        let (_, explanation) = resolve_with(&rows, Some(&["docker"]));
+        let Some(Look::Rows { rows, .. }) = explanation.looks.last() else {
+            unreachable!("{explanation:?}");
+        };
+        let verdicts: Vec<String> =
+            rows.iter().map(|row| format!("{}: {}", row.key.sort_key(), row.verdict)).collect();
+        assert_eq!(
+            verdicts,
+            [
+                "tags#: does not have the job's tags docker",
+                "tags#aws#docker: taken",
+                "tags#docker#linux: fits as well, but is later in order",
+                "tags#docker#linux#x: fits, but has more tags that the job does not ask for",
+                "tags#docker#x: fits as well, but is later in order",
+            ]
+        );
+        let (_, explanation) = resolve_with(&[row("job#* tags#b"), row("job#* tags#a")], None);
+        let Some(Look::Rows { rows, .. }) = explanation.looks.last() else {
+            unreachable!("{explanation:?}");
+        };
+        assert_eq!((&rows[0].verdict, &rows[1].verdict), (&Verdict::Taken, &Verdict::LaterInOrder));
+    }
+
+    #[test]
+    fn the_stacks_default_target_is_read() {
+        let arn = "arn:aws:lambda:eu-central-1:123456789012:function:mayfly-shell-runner";
+        for (text, target) in [
+            ("none", None),
+            ("EC2", Some(Target::Ec2(MachineSpec::default()))),
+            (arn, Some(Target::Lambda { arn: arn.to_owned() })),
+        ] {
+            let DefaultSetting(default) = text.parse().unwrap();
+            assert_eq!(default.map(|default| default.target), target, "{text}");
+        }
+        assert!("LAMBDA".parse::<DefaultSetting>().is_err());
     }
 
     #[test]

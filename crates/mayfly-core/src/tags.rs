@@ -29,6 +29,11 @@ impl TagSet {
         self.0.is_empty()
     }
 
+    /// True if the tag is one of them.
+    pub fn contains(&self, tag: &str) -> bool {
+        self.0.contains(tag)
+    }
+
     /// True if a runner with these tags may take a job with `job` tags.
     pub fn covers(&self, job: &Self) -> bool {
         job.0.is_subset(&self.0)

@@ -14,5 +14,6 @@ mod run_dir;
 mod store;
 pub mod ledger;
 pub mod letters;
+pub mod mappings;
 mod secrets;
 mod data_dir;

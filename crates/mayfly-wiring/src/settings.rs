@@ -10,9 +10,7 @@ use mayfly_aws::function::{InvalidVariable, Variables};
 use mayfly_aws::ssm::ParameterPath;
 use mayfly_core::ids::Installation;
 use mayfly_core::launch::Holder;
-use mayfly_core::machine::MachineSpec;
-use mayfly_core::mapping::{RunnerSettings, Target};
-use mayfly_core::resolve::DefaultTarget;
+use mayfly_core::resolve::{DefaultSetting, DefaultTarget};
 
 pub use machines::MachineSettings;
 
@@ -51,7 +49,7 @@ impl Settings {
     where
         F: Fn(&str) -> Option<String>,
     {
-        let default: DefaultChoice =
+        let default: DefaultSetting =
             variables.required("MAYFLY_DEFAULT_TARGET", "`none`, `EC2`, or the ARN of a Lambda function")?;
         let mode: Mode =
             variables.required("MAYFLY_REGISTRATION", "`per-job`, `shared` or `registration-token`")?;
@@ -74,24 +72,6 @@ impl Settings {
     }
 }
 
-struct DefaultChoice(Option<DefaultTarget>);
-
-impl FromStr for DefaultChoice {
-    type Err = ();
-
-    fn from_str(text: &str) -> Result<Self, ()> {
-        let target = match text {
-            "none" => return Ok(Self(None)),
-            "EC2" => Target::Ec2(MachineSpec::default()),
-            arn if arn.starts_with("arn:") && arn.contains(":lambda:") => {
-                Target::Lambda { arn: arn.to_owned() }
-            }
-            _ => return Err(()),
-        };
-        Ok(Self(Some(DefaultTarget { target, settings: RunnerSettings::default() })))
-    }
-}
-
 struct Mode(Registration);
 
 impl FromStr for Mode {
@@ -110,6 +90,8 @@ impl FromStr for Mode {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use mayfly_core::machine::MachineSpec;
+    use mayfly_core::mapping::Target;
 
     const GOOD: [(&str, &str); 9] = [
         ("AWS_LAMBDA_LOG_STREAM_NAME", "2026/08/01/[$LATEST]0a1b"),

@@ -8,7 +8,7 @@ use crate::installation::{complaint, installation, json_after, mayfly};
 use crate::trial;
 
 const RUNNER: &str = "mayfly-ec2-i-0123456789abcdef0";
-const CALLER: &str = "arn:aws:sts::123456789012:assumed-role/Admin/jo";
+const CALLER: &str = "arn:aws:sts::123456789012:assumed-role/operator/me";
 
 pub(crate) fn trials() -> Vec<Trial> {
     vec![

@@ -129,7 +129,11 @@ impl World {
     fn start(&mut self, fate: Fate) {
         let event = self.event(JobStatus::Pending, false);
         let default = DefaultTarget { target: self.target.clone(), settings: RunnerSettings::default() };
-        let resolution = Resolution { choice: Choice::Default(default), paused: None, explanation: Explanation::default() };
+        let resolution = Resolution {
+            choice: Choice::Default(default),
+            paused: None,
+            explanation: Explanation::default(),
+        };
         let decision = decide_start(&StartInput {
             now: self.now,
             event: &event,

@@ -20,6 +20,8 @@ pub(super) struct Known {
     /// Images that are not `available`: their state, or `None` for one that is not there.
     images: BTreeMap<String, Option<String>>,
     types_not_offered: BTreeSet<String>,
+    /// The timeout in seconds of each function, by its ARN; if there are any, no others are there.
+    functions: BTreeMap<String, u32>,
     missing_functions: BTreeSet<String>,
     /// Service quotas by their code.
     quotas: BTreeMap<String, f64>,
@@ -69,6 +71,11 @@ impl StandinAws {
     /// Sets a service quota, which is 64 unless set.
     pub fn set_quota(&self, code: &str, value: f64) {
         self.known().account.quotas.insert(code.to_owned(), value);
+    }
+
+    /// Makes this function one of those there are, with a timeout in seconds.
+    pub fn put_function(&self, arn: &str, timeout_seconds: u32) {
+        self.known().account.functions.insert(arn.to_owned(), timeout_seconds);
     }
 
     /// Sets the concurrency of Lambda functions, which is 1,000 unless set.
@@ -156,14 +163,15 @@ fn lambda(account: &Known, request: &Request) -> Option<Response> {
             json!({ "ConcurrentExecutions": concurrency, "UnreservedConcurrentExecutions": concurrency });
         return Some(Json(json!({ "AccountLimit": limit })).into_response());
     }
-    let function = path.strip_prefix("/2015-03-31/functions/")?.strip_suffix("/configuration")?;
-    let function = function.replace("%3A", ":");
+    let function = request.configured_function()?.replace("%3A", ":");
     let name = function.rsplit(':').next().unwrap_or(&function);
-    if account.missing_functions.contains(name) {
+    let timeout = account.functions.get(&function);
+    let is_missing = timeout.is_none() && !account.functions.is_empty();
+    if is_missing || account.missing_functions.contains(name) {
         let body = json!({ "__type": "ResourceNotFoundException", "Message": format!("Function not found: {name}") });
         return Some(with_status(404, body));
     }
-    Some(Json(json!({ "FunctionName": name, "State": "Active", "Timeout": 900 })).into_response())
+    Some(Json(json!({ "FunctionName": name, "State": "Active", "Timeout": timeout.unwrap_or(&900) })).into_response())
 }
 
 /// The values of all fields whose name begins so.

@@ -26,6 +26,7 @@ impl Request {
         match self.header("x-amz-target").and_then(|target| target.split_once('.')) {
             Some((service, operation)) => (service, operation.to_owned()),
             None if self.function().is_some() => ("Lambda", "Invoke".to_owned()),
+            None if self.configured_function().is_some() => ("Lambda", "GetFunctionConfiguration".to_owned()),
             None => match self.form_field("Action") {
                 Some(action) => ("query", action),
                 None => ("unknown", format!("{} {}", self.method, self.uri.path())),
@@ -35,6 +36,10 @@ impl Request {
 
     fn function(&self) -> Option<&str> {
         self.uri.path().strip_prefix("/2015-03-31/functions/")?.strip_suffix("/invocations")
+    }
+
+    pub(super) fn configured_function(&self) -> Option<&str> {
+        self.uri.path().strip_prefix("/2015-03-31/functions/")?.strip_suffix("/configuration")
     }
 
     /// A field of a call in the form of the older services.
@@ -81,7 +86,6 @@ pub(super) async fn answer(shared: &Shared, request: &Request) -> Response {
         ("AWSEvents", "PutEvents") => put_events(&mut known, &request.json()),
         ("AmazonSQS", "SendMessage") => send_message(&mut known, &request.json()),
         ("query", "DescribeStacks") => describe_stacks(&known, request),
-        ("query", "GetCallerIdentity") => caller_identity(),
         ("Lambda", "Invoke") => invoke(&mut known, request),
         _ => with_status(404, json!({ "__type": "UnknownOperationException", "message": operation })),
     }
@@ -137,13 +141,6 @@ fn describe_stacks(known: &Known, request: &Request) -> Response {
          </DescribeStacksResult></DescribeStacksResponse>"
     )
     .into_response()
-}
-
-/// Whoever asks is this one.
-fn caller_identity() -> Response {
-    "<GetCallerIdentityResponse><GetCallerIdentityResult><Arn>arn:aws:sts::123456789012:assumed-role/Admin/jo</Arn>\
-     <UserId>AROAEXAMPLE:jo</UserId><Account>123456789012</Account></GetCallerIdentityResult></GetCallerIdentityResponse>"
-        .into_response()
 }
 
 fn send_message(known: &mut Known, request: &Value) -> Response {

@@ -1,0 +1,132 @@
+//! The mapping table of an installation, and what else decides where jobs go.
+
+use std::str::FromStr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::anyhow;
+use mayfly_aws::dynamodb::DynamoMappingStore;
+use mayfly_core::clock::SystemClock;
+use mayfly_core::error::Chain;
+use mayfly_core::lint::{DefaultFact, InstallationFacts, Invocable, JobTags, Site, TableRow};
+use mayfly_core::mapping::{RunnerSettings, Target};
+use mayfly_core::resolve::{DefaultSetting, DefaultTarget};
+use mayfly_local::mappings::EmbeddedMappings;
+
+use super::InstallationFlags;
+use super::aws::Account;
+use super::stack::Stack;
+
+/// The default target as a person gives it.
+#[derive(Debug, Clone)]
+pub(crate) struct DefaultFlag(Option<DefaultTarget>);
+
+impl FromStr for DefaultFlag {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text.eq_ignore_ascii_case("local") {
+            return Ok(Self(Some(local())));
+        }
+        match text.parse() {
+            Ok(DefaultSetting(target)) => Ok(Self(target)),
+            Err(_) => Err("write `none`, `local`, `EC2`, or the ARN of a Lambda function".to_owned()),
+        }
+    }
+}
+
+/// The default target of a `mayfly local` that was told nothing else.
+fn local() -> DefaultTarget {
+    DefaultTarget { target: Target::Local, settings: RunnerSettings::default() }
+}
+
+/// The mappings of an installation. They can be read as long as this value lives.
+pub(crate) struct OpenedMappings {
+    store: Store,
+    /// What is known of the installation.
+    pub(crate) facts: InstallationFacts,
+    /// Its account, if it has one.
+    pub(crate) account: Option<Account>,
+    /// True if the default target is what such an installation has if nobody says otherwise.
+    pub(crate) default_is_assumed: bool,
+}
+
+enum Store {
+    Embedded(EmbeddedMappings),
+    Table(DynamoMappingStore),
+}
+
+impl OpenedMappings {
+    /// All rows, in the order of their keys as they are written. The dispatcher reads the same way: one scan, which is one call for
+    /// each MB, some thousands of rows. Keys typed by hand cannot be asked for one by one, nor can all beginnings of a name.
+    pub(crate) async fn rows(&self) -> anyhow::Result<Vec<TableRow>> {
+        let store = match &self.store {
+            Store::Embedded(embedded) => embedded.mappings(),
+            Store::Table(table) => table,
+        };
+        store.list_as_written().await.map_err(|error| {
+            let next_step = if error.is_transient() {
+                "try again in a minute"
+            } else {
+                "check the stack or the table's name, the credentials (`aws sts get-caller-identity`), and that they have the \
+                 right dynamodb:Scan"
+            };
+            anyhow!("{}; {next_step}", Chain(&error))
+        })
+    }
+
+    /// The default target, if it is known and there is one.
+    pub(crate) fn default_target(&self) -> Option<&DefaultTarget> {
+        match &self.facts.default {
+            DefaultFact::Known(default) => default.as_ref(),
+            DefaultFact::NotKnown => None,
+        }
+    }
+}
+
+impl InstallationFlags {
+    /// Finds the installation and opens its mapping table. Only reads are made with it.
+    pub(crate) async fn mappings(&self, default: Option<&DefaultFlag>) -> anyhow::Result<OpenedMappings> {
+        if let Some(data_dir) = &self.data_dir {
+            let store = Store::Embedded(EmbeddedMappings::open(data_dir)?);
+            let facts = facts(Site::DataFolder, DefaultFact::Known(Some(local())), default);
+            return Ok(OpenedMappings { store, facts, account: None, default_is_assumed: default.is_none() });
+        }
+        let account = Account::connect(&self.aws).await?;
+        let (table, facts) = if let Some(table) = &self.mapping_table {
+            (table.clone(), facts(Site::Aws, DefaultFact::NotKnown, default))
+        } else {
+            let stack = account.stack(&self.stack).await?;
+            (stack.output("MappingTable")?.to_owned(), of_stack(&stack, default))
+        };
+        let clock = Arc::new(SystemClock);
+        let store = DynamoMappingStore::new(account.dynamodb(), table, Duration::ZERO, clock);
+        Ok(OpenedMappings {
+            store: Store::Table(store),
+            facts,
+            account: Some(account),
+            default_is_assumed: false,
+        })
+    }
+}
+
+fn facts(site: Site, usual: DefaultFact, default: Option<&DefaultFlag>) -> InstallationFacts {
+    let default = default.map_or(usual, |DefaultFlag(default)| DefaultFact::Known(default.clone()));
+    InstallationFacts { site, default, job_tags: JobTags::Asked, has_machines: None, invocable: None }
+}
+
+/// What the stack's parameters tell the dispatcher.
+fn of_stack(stack: &Stack, default: Option<&DefaultFlag>) -> InstallationFacts {
+    let usual = stack.parameter("DefaultTarget").and_then(|text| text.parse().ok());
+    let usual = usual.map_or(DefaultFact::NotKnown, |DefaultSetting(target)| DefaultFact::Known(target));
+    let others = stack.parameter("OtherShellRunnerArns").unwrap_or_default().split(',');
+    let others = others.map(str::trim).filter(|arn| !arn.is_empty()).map(str::to_owned);
+    let invocable = stack
+        .parameter("ShellRunnerFunctions")
+        .map(|names| Invocable { names: names.to_owned(), arns: others.collect() });
+    InstallationFacts {
+        has_machines: stack.parameter("RunnerSubnetIds").map(|subnets| !subnets.is_empty()),
+        invocable,
+        ..facts(Site::Aws, usual, default)
+    }
+}
