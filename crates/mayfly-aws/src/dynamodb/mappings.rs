@@ -63,7 +63,7 @@ impl DynamoMappingStore {
             let part = |attribute| item.get(attribute).and_then(|value| value.as_s().ok()).cloned();
             (part(PARTITION_KEY), part(SORT_KEY))
         });
-        Ok(items.iter().map(read_row).collect())
+        Ok(items.into_iter().map(read_row).collect())
     }
 
     async fn all_rows(&self) -> Result<Arc<[StoredMapping]>, PortError> {
@@ -71,7 +71,7 @@ impl DynamoMappingStore {
             let (client, table) = (self.client.clone(), self.table.clone());
             async move {
                 let items = scan(&client, &table).await.map_err(Arc::new)?;
-                Ok(items.iter().map(read_row).collect())
+                Ok(items.into_iter().map(read_row).collect())
             }
             .boxed()
         };
