@@ -13,5 +13,6 @@ pub mod agent_process;
 mod run_dir;
 mod store;
 pub mod ledger;
+pub mod mappings;
 mod secrets;
 mod data_dir;
