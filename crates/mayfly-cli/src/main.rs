@@ -4,6 +4,7 @@ mod installation;
 mod job_ref;
 mod local;
 mod log;
+mod mappings;
 mod output;
 mod reconcile;
 mod runners;
@@ -17,6 +18,7 @@ use mayfly_local::agent_process::{self, AgentArgs};
 
 use crate::local::LocalCommand;
 use crate::log::LogFlags;
+use crate::mappings::MappingsCommand;
 use crate::reconcile::ReconcileCommand;
 use crate::runners::RunnersCommand;
 use crate::timeline::TimelineCommand;
@@ -36,6 +38,7 @@ enum Command {
     Local(Box<LocalCommand>),
     Timeline(Box<TimelineCommand>),
     Runners(Box<RunnersCommand>),
+    Mappings(Box<MappingsCommand>),
     Reconcile(Box<ReconcileCommand>),
     /// One runner, started by `mayfly local`; reads its assignment from standard input.
     #[command(hide = true)]
@@ -49,6 +52,7 @@ fn main() -> ExitCode {
         Command::Local(command) => local::run(*command, &cli.log).map(|()| ExitCode::SUCCESS),
         Command::Timeline(command) => block_on(timeline::run(*command)),
         Command::Runners(command) => block_on(runners::run(*command)),
+        Command::Mappings(command) => block_on(mappings::run(*command)),
         Command::Reconcile(command) => block_on(reconcile::run(*command)),
         Command::Agent(arguments) => {
             block_on(async { agent_process::run(arguments).await.map(|()| ExitCode::SUCCESS) })
@@ -67,4 +71,9 @@ fn block_on(command: impl Future<Output = anyhow::Result<ExitCode>>) -> anyhow::
 /// Says what is wrong. Nobody is left to tell if standard error is closed.
 fn complain(what: &str) {
     let _ = writeln!(std::io::stderr(), "error: {what}");
+}
+
+/// Says something beside the result.
+fn note(what: &str) {
+    let _ = writeln!(std::io::stderr(), "{what}");
 }

@@ -22,7 +22,7 @@ use crate::sdk_error::Refusal;
 
 /// The most rows of one transaction: it has 100 actions at most (DynamoDB API reference, `TransactWriteItems`), and one of
 /// them is for the history.
-pub const MOST_ROWS_AT_ONCE: usize = 99;
+const MOST_ROWS_AT_ONCE: usize = 99;
 /// The most bytes of history in one item, which may have 400 KB (DynamoDB Developer Guide, "quotas"); names and the form of
 /// the item are counted roughly.
 const MOST_HISTORY_BYTES: usize = 300_000;
