@@ -71,7 +71,8 @@ struct Known {
     messages: Vec<Message>,
     /// Every call, such as `PutEvents`, in order.
     calls: Vec<String>,
-    replies: BTreeMap<String, VecDeque<Reply>>,
+    /// What answers the next calls of an operation; `None` is the service itself.
+    replies: BTreeMap<String, VecDeque<Option<Reply>>>,
     bodies: Vec<String>,
 }
 
@@ -131,7 +132,12 @@ impl StandinAws {
 
     /// The next call of this operation, such as `PutEvents`, gets this answer and does nothing. Several wait in line.
     pub fn answer_next(&self, operation: &str, reply: Reply) {
-        self.known().replies.entry(operation.to_owned()).or_default().push_back(reply);
+        self.known().replies.entry(operation.to_owned()).or_default().push_back(Some(reply));
+    }
+
+    /// The next call of this operation is answered as ever, and the one after it by what is made up next.
+    pub fn pass_next(&self, operation: &str) {
+        self.known().replies.entry(operation.to_owned()).or_default().push_back(None);
     }
 
     /// The entries that were put on a bus.

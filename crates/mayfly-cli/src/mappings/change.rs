@@ -7,6 +7,7 @@ use anyhow::{Context, anyhow, bail};
 use clap::Args;
 use dialoguer::Confirm;
 use indicatif::ProgressBar;
+use mayfly_aws::answer_code;
 use mayfly_aws::dynamodb::{WriteError, transactions_of};
 use mayfly_core::clock::{Clock, SystemClock};
 use mayfly_core::mapping_edit::{ChangeHead, Others, RowChange, plan};
@@ -166,20 +167,35 @@ async fn write(table: &OpenedTable, head: &ChangeHead, changes: &[RowChange]) ->
         WriteError::Failed(error) => table.explain("write the mappings", error),
         WriteError::Changed(_) | WriteError::TooLarge { .. } => anyhow!("{error}"),
     };
-    let (all, id) = (changes.len(), head.id());
-    bail!(
-        "{reason:#}; {}",
-        if written == 0 {
-            "nothing is written: run the command again, which looks at the table anew".to_owned()
-        } else {
-            format!(
-                "{written} of {all} rows are written and stay so, as change {id}, and {} are not: run the command again, \
-                 which looks at the table anew and writes the rest, or take back what is written with `mayfly mappings \
-                 rollback {id}`",
-                all - written
-            )
+    bail!("{reason:#}; {}", what_is_written(written, changes.len(), &head.id(), is_known(&error)))
+}
+
+/// False if there was no answer: then the rows that were asked for last may be written or not.
+fn is_known(error: &WriteError) -> bool {
+    match error {
+        WriteError::Failed(error) => {
+            !error.is_transient() || answer_code(error).is_some_and(|code| code != "InternalServerError")
         }
-    )
+        WriteError::Changed(_) | WriteError::TooLarge { .. } => true,
+    }
+}
+
+/// What an operator must know of a change that failed, and the next step.
+fn what_is_written(written: usize, all: usize, change: &str, is_known: bool) -> String {
+    const AGAIN: &str = "run the command again, which looks at the table anew";
+    match (written, is_known) {
+        (0, true) => format!("nothing is written: {AGAIN}"),
+        (0, false) => format!("whether anything is written is not known: {AGAIN} and writes what is not"),
+        (_, false) => format!(
+            "{written} of {all} rows are written and stay so, as change {change}, and of some further ones it is not known: \
+             {AGAIN} and writes what is not"
+        ),
+        (_, true) => format!(
+            "{written} of {all} rows are written and stay so, as change {change}, and {} are not: {AGAIN} and writes the \
+             rest, or take back what is written with `mayfly mappings rollback {change}`",
+            all - written
+        ),
+    }
 }
 
 /// A text that is printed as it is.

@@ -106,7 +106,14 @@ impl OpenedTable {
     pub(super) fn explain(&self, what: &str, error: &PortError) -> anyhow::Error {
         let chain = Chain(error);
         match &self.kind {
-            Kind::Deployed { account, .. } => account.explain(what, answer_code(error), &chain),
+            Kind::Deployed { account, .. } => {
+                // In the reasons of a transaction the same things have other names.
+                let code = match answer_code(error) {
+                    Some("ThrottlingError" | "ProvisionedThroughputExceeded") => Some("ThrottlingException"),
+                    code => code,
+                };
+                account.explain(what, code, &chain)
+            }
             Kind::Embedded(_) if error.is_transient() => {
                 anyhow!("cannot {what}: {chain}; try again: the store is in use")
             }

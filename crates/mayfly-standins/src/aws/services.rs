@@ -53,7 +53,7 @@ pub(super) async fn answer(shared: &Shared, request: &Request) -> Response {
         let mut known = lock(&shared.known);
         known.calls.push(operation.clone());
         known.bodies.push(String::from_utf8_lossy(&request.body).into_owned());
-        known.replies.get_mut(&operation).and_then(std::collections::VecDeque::pop_front)
+        known.replies.get_mut(&operation).and_then(std::collections::VecDeque::pop_front).flatten()
     };
     if let Some(Reply { status, body }) = prepared {
         return with_status(status, body);
@@ -67,6 +67,7 @@ pub(super) async fn answer(shared: &Shared, request: &Request) -> Response {
         ("AWSEvents", "PutEvents") => put_events(&mut known, &request.json()),
         ("AmazonSQS", "SendMessage") => send_message(&mut known, &request.json()),
         ("query", "DescribeStacks") => describe_stacks(&known, request),
+        ("query", "GetCallerIdentity") => caller_identity(),
         ("Lambda", "Invoke") => invoke(&mut known, request),
         _ => with_status(404, json!({ "__type": "UnknownOperationException", "message": operation })),
     }
@@ -120,6 +121,12 @@ fn describe_stacks(known: &Known, request: &Request) -> Response {
          </DescribeStacksResult></DescribeStacksResponse>"
     )
     .into_response()
+}
+
+fn caller_identity() -> Response {
+    "<GetCallerIdentityResponse><GetCallerIdentityResult><Arn>arn:aws:iam::123456789012:user/ann</Arn>\
+     <UserId>AIDAEXAMPLE</UserId><Account>123456789012</Account></GetCallerIdentityResult></GetCallerIdentityResponse>"
+        .into_response()
 }
 
 fn send_message(known: &mut Known, request: &Value) -> Response {

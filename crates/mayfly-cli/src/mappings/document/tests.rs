@@ -33,7 +33,7 @@ fn a_document_is_pinned() {
                 (
                     "note",
                     Attribute::List(vec![Attribute::Map(
-                        [("n".to_owned(), number("12345678901234567890"))].into(),
+                        [("digits".to_owned(), number("12345678901234567890"))].into(),
                     )]),
                 ),
             ],
@@ -53,7 +53,7 @@ mappings:
     arn: arn:aws:lambda:eu-central-1:123456789012:function:shell
     max_life_seconds: 900
     note:
-      - n:
+      - digits:
           $number: "12345678901234567890"
     owner: "the team: \"größer\"\n🚀"
     attributes:
@@ -61,16 +61,15 @@ mappings:
         $textSet: [a]
   - job: "a-\\*"
     type: LOCAL
-  - pk: "job#b"
-    sk: "tags#b#a"
+  - pk: job#b
+    sk: tags#b#a
     type: FARGATE
 "#;
-    let expected = expected.replace("$number: \"", "\"$number\": \"").replace("$textSet:", "\"$textSet\":");
     assert_eq!(yaml_of(&document), expected);
-    let read = Document::read(&expected, Format::Yaml).unwrap();
+    let read = Document::read(expected, Format::Yaml).unwrap();
     assert_eq!(read.rows, rows);
     let reason = "attribute `type` is not `LAMBDA`, `EC2` or `LOCAL`";
-    assert_eq!(read.warnings, [Complaint::new(Position { line: 24, column: 11 }, reason)]);
+    assert_eq!(read.warnings, [Complaint::new(Position { line: 22, column: 11 }, reason)]);
 }
 
 /// What is complained of, as `line:column: reason`.
@@ -136,7 +135,7 @@ mappings:
             "20:5: a row is given by `job`, `project` and `tags`, or by `pk` and `sk`, and not by both",
             "22:5: `sk` is missing",
             "23:5: a mapping is a map, and not a text",
-            "26:18: DynamoDB has no empty sets",
+            "26:19: DynamoDB has no empty sets",
             "27:9: `$set` is none of $binary",
             "28:18: this is no base64",
             "29:8: this is no number that DynamoDB can store",
@@ -155,7 +154,7 @@ fn what_is_no_document_is_refused_where_it_ends_to_be_one() {
         ("mappings: []", "1:1: `version: 1` is missing"),
         ("version: 1\nmappings: {}", "2:11: `mappings` is not a list"),
         ("version: 1\nmappings:\n  - job: a\n    job: b\n", "4:5: this is no YAML: this name is there twice"),
-        ("version: 1\nmappings: [", "2:"),
+        ("version: 1\nmappings: [", "3:1: this is no YAML: "),
         ("version: 1\nmappings: []\n---\nversion: 1", "4:1: a second document begins here"),
         ("version: 1\nmappings:\n  - job: a\n    x: !secret y", "4:"),
     ] {
@@ -281,7 +280,101 @@ prop_compose! {
     }
 }
 
+const SAMPLE: &str = include_str!("../../../../../helper-scripts/mappings.yaml");
+const SCHEMA: &str = include_str!("../../../../../helper-scripts/mappings.schema.json");
+
+fn schema() -> jsonschema::Validator {
+    jsonschema::validator_for(&serde_json::from_str(SCHEMA).unwrap()).unwrap()
+}
+
+/// What the schema says against a document.
+fn refused_by_schema(schema: &jsonschema::Validator, document: &Tree) -> Option<String> {
+    let document = serde_json::to_value(document).unwrap();
+    schema.validate(&document).err().map(|error| format!("{error} at {}", error.instance_path()))
+}
+
+#[test]
+fn the_sample_is_read_as_it_is_meant() {
+    let read = Document::read(SAMPLE, Format::Yaml).map_err(|told| told.told("sample").to_string()).unwrap();
+    let mappings: Vec<_> = read.rows.iter().map(MappingRow::read).collect();
+    insta::assert_debug_snapshot!((mappings, &read.rows.last()));
+    assert_eq!(read.warnings, []);
+    assert_eq!(refused_by_schema(&schema(), &document_of(&read.rows)), None);
+}
+
+#[test]
+fn the_row_of_the_manual_is_read() {
+    let text = "version: 1\nmappings: [{pk: job#build, sk: tags#linux, type: LAMBDA, \
+                arn: 'arn:aws:lambda:eu-central-1:123456789012:function:mayfly-shell-runner'}]";
+    let read = Document::read(text, Format::Yaml).unwrap();
+    let entry = serde_json::to_string(&entry_of(&read.rows[0])).unwrap();
+    let expected = "{\"job\":\"build\",\"tags\":[\"linux\"],\"type\":\"LAMBDA\",\
+                    \"arn\":\"arn:aws:lambda:eu-central-1:123456789012:function:mayfly-shell-runner\"}";
+    assert_eq!(entry, expected);
+}
+
+#[test]
+fn what_the_reader_refuses_by_its_form_the_schema_refuses_too() {
+    let schema = schema();
+    let entries = [
+        r#"{}"#,
+        r#"1"#,
+        r#"{"type": "EC2"}"#,
+        r#"{"job": "a"}"#,
+        r#"{"job": 1, "type": "EC2"}"#,
+        r#"{"job": "", "type": "EC2"}"#,
+        r#"{"job": "a", "type": "FARGATE"}"#,
+        r#"{"job": "a", "type": "LAMBDA"}"#,
+        r#"{"job": "a", "type": "LAMBDA", "arn": "shell"}"#,
+        r#"{"job": "a", "type": "EC2", "project": "app"}"#,
+        r#"{"job": "a", "type": "EC2", "tags": "linux"}"#,
+        r#"{"job": "a", "type": "EC2", "tags": [1]}"#,
+        r#"{"job": "a", "type": "EC2", "tags": [""]}"#,
+        r#"{"job": "a", "type": "EC2", "pk": "x", "sk": "y"}"#,
+        r#"{"pk": "x", "type": "EC2"}"#,
+        r#"{"pk": "", "sk": "y"}"#,
+        r#"{"job": "a", "type": "EC2", "attributes": []}"#,
+        r#"{"job": "a", "type": "EC2", "attributes": {"pk": "x"}}"#,
+        r#"{"job": "a", "type": "EC2", "executor": "ssh"}"#,
+        r#"{"job": "a", "type": "EC2", "max_life_seconds": -1}"#,
+        r#"{"job": "a", "type": "EC2", "max_life_seconds": "1h"}"#,
+        r#"{"job": "a", "type": "EC2", "keep_aws_credentials": "yes"}"#,
+        r#"{"job": "a", "type": "EC2", "retries_after_loss": 4}"#,
+        r#"{"job": "a", "type": "EC2", "pass_env": "PATH"}"#,
+        r#"{"job": "a", "type": "EC2", "purchase": "at night"}"#,
+        r#"{"job": "a", "type": "EC2", "root_volume_gib": 0}"#,
+        r#"{"job": "a", "type": "EC2", "x": {"$textSet": []}}"#,
+        r#"{"job": "a", "type": "EC2", "x": {"$textSet": ["a", "a"]}}"#,
+        r#"{"job": "a", "type": "EC2", "x": {"$textSet": [1]}}"#,
+        r#"{"job": "a", "type": "EC2", "x": {"$numberSet": ["a"]}}"#,
+        r#"{"job": "a", "type": "EC2", "x": {"$number": 1}}"#,
+        r#"{"job": "a", "type": "EC2", "x": {"$number": "1x"}}"#,
+        r#"{"job": "a", "type": "EC2", "x": {"$binary": "?"}}"#,
+        r#"{"job": "a", "type": "EC2", "x": [{"$what": 1}]}"#,
+    ];
+    let documents = entries.map(|entry| format!("{{\"version\": 1, \"mappings\": [{entry}]}}"));
+    let others = [
+        r#"{"version": 2, "mappings": []}"#,
+        r#"{"version": 1}"#,
+        r#"{"version": 1, "mappings": {}}"#,
+        r#"{"version": 1, "mappings": [], "more": 1}"#,
+        "[]",
+    ];
+    for text in documents.iter().map(String::as_str).chain(others) {
+        assert!(Document::read(text, Format::Json).is_err(), "the reader takes {text}");
+        let document: serde_json::Value = serde_json::from_str(text).unwrap();
+        assert!(!schema.is_valid(&document), "the schema takes {text}");
+    }
+}
+
 proptest! {
+    #[test]
+    fn every_export_is_valid(row in any_row()) {
+        thread_local!(static SCHEMA: jsonschema::Validator = schema());
+        let document = document_of([&row]);
+        prop_assert_eq!(SCHEMA.with(|schema| refused_by_schema(schema, &document)), None);
+    }
+
     #[test]
     fn any_row_is_read_back_from_both_formats(row in any_row()) {
         let tree = document_of([&row]);

@@ -142,14 +142,12 @@ fn scalar(text: &str) -> String {
 const WORDS: [&str; 10] = ["true", "false", "null", "yes", "no", "on", "off", "y", "n", "nan"];
 
 fn is_plain(text: &str) -> bool {
-    let is_inner = |character: char| {
-        character.is_alphanumeric()
-            || matches!(character, '_' | '-' | '.' | '/' | '@' | '+' | '*' | '=' | ':' | ' ')
-    };
-    text.starts_with(|first: char| first.is_alphabetic() || matches!(first, '/' | '_'))
+    let is_inner = |character: char| character.is_alphanumeric() || "_-./@+*=:#$ ".contains(character);
+    text.starts_with(|first: char| first.is_alphabetic() || matches!(first, '/' | '_' | '$'))
         && text.chars().all(is_inner)
         && !text.ends_with([':', ' '])
         && !text.contains(": ")
+        && !text.contains(" #")
         && !WORDS.contains(&text.to_lowercase().as_str())
 }
 
