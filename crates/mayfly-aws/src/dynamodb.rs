@@ -21,7 +21,7 @@ mod tables;
 pub(crate) use assignments::Assignments;
 pub use client::embedded_client;
 pub use ledger::DynamoLedger;
-pub use mapping_table::{MappingTable, WriteError, transactions_of};
+pub use mapping_table::{MappingTable, WriteError, some_of, transactions_of};
 pub use mappings::DynamoMappingStore;
 pub use tables::{create_history_table, create_tables};
 

@@ -44,7 +44,7 @@ pub struct MappingTable {
 #[derive(Debug, thiserror::Error)]
 pub enum WriteError {
     /// Rows are not any more what was read.
-    #[error("{} changed meanwhile", .0.join(" and "))]
+    #[error("{} changed meanwhile", some_of(.0))]
     Changed(Vec<String>),
     /// DynamoDB could not take the row. Nothing was written.
     #[error("the row {row} cannot be written: {reason}")]
@@ -57,6 +57,15 @@ pub enum WriteError {
     /// The call failed.
     #[error(transparent)]
     Failed(#[from] PortError),
+}
+
+/// The names, or the first of them and how many more there are.
+pub fn some_of(names: &[String]) -> String {
+    const MOST_NAMES: usize = 5;
+    match names.split_at_checked(MOST_NAMES) {
+        Some((first, rest)) if !rest.is_empty() => format!("{} and {} more", first.join(", "), rest.len()),
+        _ => names.join(" and "),
+    }
 }
 
 impl MappingTable {
@@ -107,8 +116,8 @@ impl MappingTable {
     ) -> Result<(), WriteError> {
         let transactions = transactions(changes)?;
         let mut written = 0;
-        for (part, rows) in transactions.into_iter().enumerate() {
-            self.write_at_once(&Part { head, part, rows }).await?;
+        for (index, rows) in transactions.into_iter().enumerate() {
+            self.write_at_once(&Part { head, index, rows }).await?;
             written += rows.len();
             on_written(written);
         }
@@ -131,7 +140,8 @@ impl MappingTable {
             };
             let changed = changed_rows(part, &reasons);
             if !changed.is_empty() {
-                return Err(WriteError::Changed(changed));
+                // An attempt may have been written whose answer was lost.
+                return if self.is_written(part).await? { Ok(()) } else { Err(WriteError::Changed(changed)) };
             }
             let passes = error.code().is_some_and(passes)
                 || reasons.iter().filter_map(|reason| reason.code()).any(passes);
@@ -142,6 +152,17 @@ impl MappingTable {
             pause *= 2;
         }
         Ok(())
+    }
+
+    /// True if the history has this part of the change: then its rows are written too.
+    async fn is_written(&self, part: &Part<'_>) -> Result<bool, PortError> {
+        let operation = "get item of the history";
+        let request = self.client.get_item().table_name(&self.history).consistent_read(true);
+        let answer = request.set_key(Some(part.key())).send().await;
+        let answer = answer.map_err(|error| port_error(operation, &self.history, error))?;
+        let read =
+            answer.item.map(history_item::read).transpose().map_err(|error| never(operation, error))?;
+        Ok(read.is_some_and(|read| read.is(part)))
     }
 
     fn actions(&self, part: &Part<'_>) -> Result<Vec<TransactWriteItem>, BuildError> {

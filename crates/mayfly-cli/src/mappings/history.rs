@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use anyhow::{anyhow, bail};
 use clap::Args;
+use mayfly_aws::dynamodb::some_of;
 use mayfly_core::mapping::MappingKey;
 use mayfly_core::mapping_edit::{ChangeSet, RowChange, rollback as taken_back};
 use serde::Serialize;
@@ -185,7 +186,7 @@ pub(super) async fn rollback(command: RollbackCommand) -> anyhow::Result<ExitCod
         bail!(
             "{} changed since {id}, and nothing is written: look with `mayfly mappings history`, and give --force to take \
              back these rows as well",
-            rows.join(" and ")
+            some_of(&rows)
         );
     }
     command.edit.make(&format!("mappings rollback {id}"), &opened, &back.changes).await

@@ -42,6 +42,12 @@ async fn put_and_remove() {
     );
     assert_eq!(world.mappings(&second).await.ok(), "Nothing to change.\n");
 
+    let file = world.file("more.yaml", "owner: the build team\nmax_life_seconds: 900\n");
+    assert_eq!(world.mappings(&with(&put, &["--file", &file])).await.ok(), "Nothing to change.\n");
+    let broken = world.file("broken.yaml", "a: 1\nb: {$textSet: []}\n");
+    let said = world.mappings(&with(&put, &["--file", &broken])).await.fails(1, "there is 1 mistake in");
+    assert!(said.contains(&format!("{broken}:2:15: DynamoDB has no empty sets")), "{said}");
+    world.mappings(&with(&put, &["--set", "pk=x"])).await.fails(2, "this is no name of an attribute");
     let shown = world.mappings(&with(&["get"], &BUILD)).await.ok();
     let expected = format!(
         "version: 1\nmappings:\n  - job: build\n    tags: [docker, linux]\n    type: LAMBDA\n    arn: {ARN}\n    \

@@ -10,6 +10,7 @@ use crate::world::{HISTORY, TABLE, World, document, lambda, mayfly};
 pub(crate) fn trials() -> Vec<Trial> {
     vec![
         trial("an_interrupted_apply_is_repeated_and_ends_right", interrupted()),
+        trial("a_write_whose_answer_is_lost_is_written_once", lost_answer()),
         trial("two_people_do_not_overwrite_each_other", conflict()),
         trial("a_throttled_table_is_tried_again_and_then_told_of", throttled()),
         trial("every_mistake_of_a_document_has_its_place_and_nothing_is_written", broken_documents()),
@@ -46,6 +47,24 @@ async fn interrupted() {
     }
     let left = world.items().await;
     assert_eq!((left.len(), &left[0]["pk"]), (1, &json!({ "S": "job#old" })), "all of it can be taken back");
+}
+
+async fn lost_answer() {
+    let world = World::new().await;
+    world.aws.lose_next("TransactWriteItems");
+    world.mappings(&["put", "--yes", "--job", "a", "--type", "EC2"]).await.ok();
+    assert_eq!((world.items().await.len(), world.writes()), (1, 2), "the second attempt finds the first");
+    let history = world.mappings(&["history", "--output", "json"]).await.json();
+    assert_eq!(history["changes"].as_array().unwrap().len(), 1);
+
+    // All attempts of the SDK for each of the command's own.
+    for _ in 0..3 * 6 {
+        world.aws.answer_next("TransactWriteItems", Reply::error(500, "InternalServerError"));
+    }
+    let said = world.mappings(&["rm", "--yes", "--job", "a"]).await;
+    let said = said.fails(1, "whether anything is written is not known: run the command again");
+    assert!(said.contains("InternalServerError"), "{said}");
+    assert_eq!(world.items().await.len(), 1);
 }
 
 /// What a scan found before somebody changed it.

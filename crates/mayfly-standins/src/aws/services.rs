@@ -6,7 +6,7 @@ use axum::http::{HeaderMap, Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
-use super::{Invocation, Known, Message, Reply, Shared, lock};
+use super::{Invocation, Known, Message, Next, Reply, Shared, lock};
 
 pub(super) struct Request {
     pub(super) method: Method,
@@ -53,10 +53,18 @@ pub(super) async fn answer(shared: &Shared, request: &Request) -> Response {
         let mut known = lock(&shared.known);
         known.calls.push(operation.clone());
         known.bodies.push(String::from_utf8_lossy(&request.body).into_owned());
-        known.replies.get_mut(&operation).and_then(std::collections::VecDeque::pop_front).flatten()
+        known.replies.get_mut(&operation).and_then(std::collections::VecDeque::pop_front)
     };
-    if let Some(Reply { status, body }) = prepared {
-        return with_status(status, body);
+    match prepared {
+        Some(Next::Answer(Reply { status, body })) => return with_status(status, body),
+        Some(Next::Lose) => {
+            pass_on(shared, request).await;
+            return with_status(
+                500,
+                json!({ "__type": "InternalServerError", "message": "the answer is lost" }),
+            );
+        }
+        Some(Next::Pass) | None => {}
     }
     if service.starts_with("DynamoDB") {
         return pass_on(shared, request).await;

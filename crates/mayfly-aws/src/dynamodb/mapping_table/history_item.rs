@@ -16,18 +16,23 @@ pub(super) const HISTORY_KEY: &str = "changes";
 /// What one transaction writes of a change.
 pub(super) struct Part<'a> {
     pub(super) head: &'a ChangeHead,
-    pub(super) part: usize,
+    /// Which of the change's transactions it is.
+    pub(super) index: usize,
     pub(super) rows: &'a [RowChange],
 }
 
 impl Part<'_> {
     /// The token by which DynamoDB knows a repeated transaction, at most 36 characters (API reference, `TransactWriteItems`).
     pub(super) fn token(&self) -> String {
-        format!("{}-{:04}", self.head.id(), self.part)
+        format!("{}-{:04}", self.head.id(), self.index)
+    }
+
+    pub(super) fn key(&self) -> Item {
+        key_item(HISTORY_KEY, &format!("{}#{:04}", self.head.id(), self.index))
     }
 
     pub(super) fn to_item(&self) -> Item {
-        let mut item = key_item(HISTORY_KEY, &format!("{}#{:04}", self.head.id(), self.part));
+        let mut item = self.key();
         let rows = self.rows.iter().map(|change| AttributeValue::M(row_item(change))).collect();
         item.extend([
             ("at".to_owned(), text(self.head.at.to_string())),
@@ -56,6 +61,13 @@ fn row_item(change: &RowChange) -> Item {
 pub(super) struct ReadPart {
     head: ChangeHead,
     pub(super) rows: Vec<RowChange>,
+}
+
+impl ReadPart {
+    /// True if it says the same.
+    pub(super) fn is(&self, part: &Part<'_>) -> bool {
+        self.head == *part.head && self.rows == part.rows
+    }
 }
 
 pub(super) fn read(mut item: Item) -> Result<ReadPart, InvalidAttribute> {
