@@ -1,5 +1,6 @@
 //! `mayfly mappings rm`, `import`, `diff` and `apply`, and how every command makes its change.
 
+use std::fmt::Write;
 use std::io::{IsTerminal, stdin};
 use std::process::ExitCode;
 
@@ -109,9 +110,11 @@ impl EditFlags {
         }
         let mut shown = changes_text(changes);
         if transactions > 1 {
-            shown += &format!(
+            // Writing to a String cannot fail.
+            let _ = writeln!(
+                shown,
                 "They are written in {transactions} steps, each all or nothing. If that is interrupted, the same command \
-                 writes the rest.\n"
+                 writes the rest."
             );
         }
         self.show(&shown)?;

@@ -145,9 +145,9 @@ pub(super) fn changes_text(changes: &[RowChange]) -> String {
         write_change(&mut text, change);
     }
     let count = |kind: &str| changes.iter().filter(|change| word(change) == kind).count();
-    let [added, changed, removed] = ["add", "change", "remove"].map(count);
+    let [adds, edits, removals] = ["add", "change", "remove"].map(count);
     // Writing to a String cannot fail.
-    let _ = writeln!(text, "{added} to add, {changed} to change, {removed} to remove.");
+    let _ = writeln!(text, "{adds} to add, {edits} to change, {removals} to remove.");
     text
 }
 

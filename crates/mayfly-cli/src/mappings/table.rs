@@ -50,7 +50,7 @@ pub(super) struct OpenedTable {
 
 enum Kind {
     Embedded(EmbeddedMappings),
-    Deployed { table: MappingTable, account: Account },
+    Deployed { table: MappingTable, account: Box<Account> },
 }
 
 impl TableFlags {
@@ -59,14 +59,13 @@ impl TableFlags {
             return Ok(OpenedTable { kind: Kind::Embedded(EmbeddedMappings::open(data_dir).await?) });
         }
         let account = Account::connect(&self.aws).await?;
-        let (table, history) = match &self.mapping_table {
-            Some(table) => (table.clone(), self.history_table.clone()),
-            None => {
-                let stack = account.stack(&self.stack).await?;
-                let history =
-                    if need == Need::History { Some(stack.output("MappingHistoryTable")?) } else { None };
-                (stack.output("MappingTable")?.to_owned(), history.map(str::to_owned))
-            }
+        let (table, history) = if let Some(table) = &self.mapping_table {
+            (table.clone(), self.history_table.clone())
+        } else {
+            let stack = account.stack(&self.stack).await?;
+            let history =
+                if need == Need::History { Some(stack.output("MappingHistoryTable")?) } else { None };
+            (stack.output("MappingTable")?.to_owned(), history.map(str::to_owned))
         };
         if need == Need::History && history.is_none() {
             bail!(
@@ -74,7 +73,7 @@ impl TableFlags {
             );
         }
         let table = MappingTable::new(account.dynamodb(), table, history.unwrap_or_default());
-        Ok(OpenedTable { kind: Kind::Deployed { table, account } })
+        Ok(OpenedTable { kind: Kind::Deployed { table, account: Box::new(account) } })
     }
 }
 

@@ -1,5 +1,5 @@
 //! `mayfly mappings` as its users run it: the real command, an embedded DynamoDB, and a stand-in for the rest of AWS.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "all of it is tests")]
+#![expect(clippy::unwrap_used, reason = "all of it is tests")]
 
 mod documents;
 mod edits;

@@ -154,5 +154,5 @@ impl<'a> Reader<'a> {
 /// Numbers beyond what `serde_json` takes. That they are too large for DynamoDB as well is said by whoever reads the value.
 fn is_large(word: &str) -> bool {
     word.starts_with(|first: char| first.is_ascii_digit() || first == '-')
-        && word.parse::<f64>().is_ok_and(|value| value.is_infinite())
+        && word.parse::<f64>().is_ok_and(f64::is_infinite)
 }
