@@ -42,13 +42,19 @@ A document, as YAML or as JSON, has all mappings or some of them:
       type: LAMBDA           # or EC2
       arn: arn:aws:lambda:eu-central-1:123456789012:function:mayfly-shell-runner
 
-Attributes that Mayfly does not know are kept.
+Attributes that Mayfly does not know are kept.";
 
-Exit codes, where a command's own help does not say otherwise:
-  0  done, or nothing to do
-  1  the table could not be read or written, the document is broken, or the change was not confirmed
-  2  the command line is wrong
-  3  diff: there are differences; get: there is no such row";
+const READ_CODES: &str = "\
+Exit codes:
+  0  the result is printed, and may be empty
+  1  the table or AWS could not be read
+  2  the command line is wrong";
+
+const WRITE_CODES: &str = "\
+Exit codes:
+  0  the table is as it was asked for, which may have taken no change; or it was a dry run
+  1  the document is broken, the change was not confirmed, or not all of it could be written: the message says what was
+  2  the command line is wrong";
 
 #[derive(Debug, Subcommand)]
 enum Command {

@@ -79,8 +79,9 @@ pub(super) fn from_value(value: AttributeValue) -> Attribute {
         AttributeValue::Bs(values) => {
             Attribute::BinarySet(values.into_iter().map(Blob::into_inner).collect())
         }
-        // NULL, and kinds of values younger than this code.
-        _ => Attribute::Null,
+        AttributeValue::Null(_) => Attribute::Null,
+        // A kind of value younger than this code: no attribute that Mayfly knows may have one, and none may be a binary value.
+        _ => Attribute::Binary(Vec::new()),
     }
 }
 

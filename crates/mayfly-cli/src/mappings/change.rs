@@ -14,6 +14,7 @@ use mayfly_core::clock::{Clock, SystemClock};
 use mayfly_core::mapping_edit::{ChangeHead, Others, RowChange, plan};
 use serde::Serialize;
 
+use super::WRITE_CODES;
 use super::document::Tree;
 use super::file;
 use super::key::KeyFlags;
@@ -23,6 +24,7 @@ use crate::output::{OutputFlags, Report};
 
 /// Remove one mapping.
 #[derive(Debug, Args)]
+#[command(after_help = WRITE_CODES, after_long_help = WRITE_CODES)]
 pub(super) struct RmCommand {
     #[command(flatten)]
     key: KeyFlags,
@@ -32,6 +34,7 @@ pub(super) struct RmCommand {
 
 /// Write the mappings of a document: those that are new, and those that differ. None is removed.
 #[derive(Debug, Args)]
+#[command(after_help = WRITE_CODES, after_long_help = WRITE_CODES)]
 pub(super) struct ImportCommand {
     #[command(flatten)]
     document: DocumentArgument,
@@ -39,8 +42,16 @@ pub(super) struct ImportCommand {
     edit: EditFlags,
 }
 
+const DIFF_CODES: &str = "\
+Exit codes:
+  0  there are no differences
+  1  the document is broken, or the table or AWS could not be read
+  2  the command line is wrong
+  3  there are differences";
+
 /// Show what `apply` would change. The exit code is 0 if that is nothing, and 3 if there are differences.
 #[derive(Debug, Args)]
+#[command(after_help = DIFF_CODES, after_long_help = DIFF_CODES)]
 pub(super) struct DiffCommand {
     #[command(flatten)]
     document: DocumentArgument,
@@ -58,6 +69,7 @@ pub(super) struct DiffCommand {
 /// Shows the difference and asks. A second run has nothing to change. Up to 99 rows are written all or nothing; more are written
 /// in several such steps, removals last, and if that is interrupted, the same command writes the rest.
 #[derive(Debug, Args)]
+#[command(after_help = WRITE_CODES, after_long_help = WRITE_CODES)]
 pub(super) struct ApplyCommand {
     #[command(flatten)]
     document: DocumentArgument,
@@ -76,6 +88,7 @@ struct DocumentArgument {
 }
 
 #[derive(Debug, Args)]
+#[command(next_help_heading = "Change")]
 pub(super) struct EditFlags {
     /// Do not ask.
     #[arg(long, short)]

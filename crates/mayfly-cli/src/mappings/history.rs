@@ -14,10 +14,12 @@ use super::change::EditFlags;
 use super::document::{Tree, name_of};
 use super::show::{changes_text, changes_tree, title};
 use super::table::{Need, TableFlags};
+use super::{READ_CODES, WRITE_CODES};
 use crate::output::{OutputFlags, Report, moment, printable, table};
 
 /// Show who changed which mappings, the newest change first.
 #[derive(Debug, Args)]
+#[command(after_help = READ_CODES, after_long_help = READ_CODES)]
 pub(super) struct HistoryCommand {
     /// Only changes of this job's rows, as `list` names it, or of the rows with this partition key; or one change by its name,
     /// attribute by attribute.
@@ -36,6 +38,7 @@ pub(super) struct HistoryCommand {
 ///
 /// That is a change of its own in the history, and can be taken back as well.
 #[derive(Debug, Args)]
+#[command(after_help = WRITE_CODES, after_long_help = WRITE_CODES)]
 pub(super) struct RollbackCommand {
     /// The change, as `history` names it.
     #[arg(value_name = "CHANGE")]

@@ -7,6 +7,7 @@ use clap::Args;
 use mayfly_core::ids::ProjectPath;
 use mayfly_core::mapping::TargetType;
 
+use super::READ_CODES;
 use super::document::{Format, Tree, document_of, yaml_of};
 use super::file;
 use super::key::KeyFlags;
@@ -16,6 +17,7 @@ use crate::output::{OutputFlags, Report};
 
 /// List the mappings, in the order of their keys.
 #[derive(Debug, Args)]
+#[command(after_help = READ_CODES, after_long_help = READ_CODES)]
 pub(super) struct ListCommand {
     /// Only rows for this project.
     #[arg(long, value_name = "PATH")]
@@ -36,8 +38,16 @@ pub(super) fn read_type(word: &str) -> Result<TargetType, String> {
     TargetType::parse(&word.to_uppercase()).ok_or_else(|| "it is none of LAMBDA, EC2 and LOCAL".to_owned())
 }
 
+const GET_CODES: &str = "\
+Exit codes:
+  0  the mapping is printed
+  1  the table or AWS could not be read
+  2  the command line is wrong
+  3  there is no such row";
+
 /// Print one mapping, as a document that `import` takes.
 #[derive(Debug, Args)]
+#[command(after_help = GET_CODES, after_long_help = GET_CODES)]
 pub(super) struct GetCommand {
     #[command(flatten)]
     key: KeyFlags,
@@ -52,6 +62,7 @@ pub(super) struct GetCommand {
 /// The order is that of the keys, so that two exports can be compared line by line. Rows that nobody can read, and rows whose keys
 /// are not written as Mayfly writes them, are given by `pk` and `sk`, so that an import makes them what they were.
 #[derive(Debug, Args)]
+#[command(after_help = READ_CODES, after_long_help = READ_CODES)]
 pub(super) struct ExportCommand {
     /// The file; JSON if it ends with `.json`, YAML otherwise. Without it, standard output.
     #[arg(value_name = "FILE")]

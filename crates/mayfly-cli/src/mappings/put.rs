@@ -8,6 +8,7 @@ use mayfly_core::mapping::{StoredMapping, TargetType};
 use mayfly_core::mapping_edit::RowChange;
 use mayfly_core::row::{Attribute, Attributes, MappingRow};
 
+use super::WRITE_CODES;
 use super::change::EditFlags;
 use super::document::read_value;
 use super::file;
@@ -18,6 +19,7 @@ use super::look::read_type;
 ///
 /// Attributes that are not named stay as they are.
 #[derive(Debug, Args)]
+#[command(after_help = WRITE_CODES, after_long_help = WRITE_CODES)]
 pub(super) struct PutCommand {
     #[command(flatten)]
     key: KeyFlags,
@@ -63,7 +65,7 @@ struct AttributeFlags {
     /// An attribute to take away.
     #[arg(long, value_name = "NAME")]
     unset: Vec<String>,
-    /// A file with attributes, as they stand below a mapping in a document; `-` is standard input. Flags come before it.
+    /// A file with attributes, as they stand below a mapping in a document; `-` is standard input. A flag says more than the file.
     #[arg(long, value_name = "FILE")]
     file: Option<String>,
 }
