@@ -11,6 +11,7 @@ mod kept;
 mod ledger;
 mod ledger_item;
 mod mapping_row;
+mod mapping_table;
 mod mappings;
 mod memory_item;
 mod older_table;
@@ -20,8 +21,9 @@ mod tables;
 pub(crate) use assignments::Assignments;
 pub use client::embedded_client;
 pub use ledger::DynamoLedger;
+pub use mapping_table::{MappingTable, WriteError, some_of, transactions_of};
 pub use mappings::DynamoMappingStore;
-pub use tables::create_tables;
+pub use tables::{create_history_table, create_tables};
 
 /// Partition key of all tables.
 const PARTITION_KEY: &str = "pk";

@@ -44,3 +44,6 @@ mod error_codes;
 mod sdk_error;
 #[cfg(any(feature = "dynamodb", feature = "ssm"))]
 mod shared_error;
+
+#[cfg(feature = "dynamodb")]
+pub use sdk_error::answer_code;

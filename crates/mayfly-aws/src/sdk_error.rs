@@ -67,6 +67,13 @@ where
     PortError { operation: operation.into(), retry, source }
 }
 
+/// The code of the service's answer, such as `AccessDeniedException`; `None` if there was no answer.
+pub fn answer_code(error: &PortError) -> Option<&str> {
+    match error.source.downcast_ref::<Refusal>()? {
+        Refusal::Plain { code, .. } | Refusal::Hinted { code, .. } => Some(code),
+    }
+}
+
 fn is_passing<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>) -> bool {
     match error {
         SdkError::TimeoutError(_) | SdkError::ResponseError(_) => true,

@@ -8,10 +8,10 @@ mod ci_file;
 mod explain;
 mod installation;
 mod job_ref;
-mod lint;
 mod local;
 mod log;
 mod many;
+mod mappings;
 mod output;
 mod reconcile;
 mod runners;
@@ -28,9 +28,10 @@ use crate::doctor::DoctorCommand;
 use crate::hooks::HooksCommand;
 use crate::events::EventsCommand;
 use crate::explain::ExplainCommand;
-use crate::lint::LintCommand;
 use crate::local::LocalCommand;
 use crate::log::LogFlags;
+use crate::mappings::MappingsCommand;
+use crate::mappings::pause::{self, PauseCommand, ResumeCommand};
 use crate::reconcile::ReconcileCommand;
 use crate::runners::RunnersCommand;
 use crate::timeline::TimelineCommand;
@@ -50,12 +51,14 @@ enum Command {
     Local(Box<LocalCommand>),
     Timeline(Box<TimelineCommand>),
     Runners(Box<RunnersCommand>),
+    Mappings(Box<MappingsCommand>),
+    Pause(Box<PauseCommand>),
+    Resume(Box<ResumeCommand>),
     Reconcile(Box<ReconcileCommand>),
     Hooks(HooksCommand),
     Doctor(Box<DoctorCommand>),
     Events(Box<EventsCommand>),
     Explain(Box<ExplainCommand>),
-    Lint(Box<LintCommand>),
     /// One runner, started by `mayfly local`; reads its assignment from standard input.
     #[command(hide = true)]
     Agent(AgentArgs),
@@ -68,12 +71,14 @@ fn main() -> ExitCode {
         Command::Local(command) => local::run(*command, &cli.log).map(|()| ExitCode::SUCCESS),
         Command::Timeline(command) => block_on(timeline::run(*command)),
         Command::Runners(command) => block_on(runners::run(*command)),
+        Command::Mappings(command) => block_on(mappings::run(*command)),
+        Command::Pause(command) => block_on(pause::pause(*command)),
+        Command::Resume(command) => block_on(pause::resume(*command)),
         Command::Reconcile(command) => block_on(reconcile::run(*command)),
         Command::Hooks(command) => block_on(hooks::run(command)),
         Command::Doctor(command) => block_on(doctor::run(*command)),
         Command::Events(command) => block_on(events::run(*command)),
         Command::Explain(command) => block_on(explain::run(*command)),
-        Command::Lint(command) => block_on(lint::run(*command)),
         Command::Agent(arguments) => {
             block_on(async { agent_process::run(arguments).await.map(|()| ExitCode::SUCCESS) })
         }
@@ -91,4 +96,9 @@ fn block_on(command: impl Future<Output = anyhow::Result<ExitCode>>) -> anyhow::
 /// Says what is wrong. Nobody is left to tell if standard error is closed.
 fn complain(what: &str) {
     let _ = writeln!(std::io::stderr(), "error: {what}");
+}
+
+/// Says something beside the result.
+fn note(what: &str) {
+    let _ = writeln!(std::io::stderr(), "{what}");
 }

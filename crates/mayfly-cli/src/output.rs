@@ -29,6 +29,11 @@ pub(crate) trait Report: Serialize {
 }
 
 impl OutputFlags {
+    /// True if the result is for a program.
+    pub(crate) fn is_json(self) -> bool {
+        self.output == Format::Json
+    }
+
     /// Prints a result to standard output.
     pub(crate) fn print(self, report: &impl Report) -> anyhow::Result<()> {
         let text = match self.output {

@@ -5,6 +5,8 @@ pub mod status;
 pub mod event;
 pub mod tags;
 pub mod mapping;
+pub mod row;
+pub mod mapping_edit;
 pub mod resolve;
 pub mod lint;
 pub mod runner_name;

@@ -1,6 +1,6 @@
 //! The ledger of a data folder, for a look from outside: also while a server uses it.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::bail;
 use mayfly_aws::dynamodb::DynamoLedger;
@@ -22,11 +22,7 @@ impl EmbeddedLedger {
     ///
     /// If there is none, or it cannot be opened.
     pub fn open(data_dir: &Path) -> anyhow::Result<Self> {
-        let file = data_dir.join(DATABASE);
-        if !file.is_file() {
-            bail!("there is no {}: is this the data folder of a `mayfly local`?", file.display());
-        }
-        let store = EmbeddedStore::open_beside(&file)?;
+        let store = EmbeddedStore::open_beside(&existing_database(data_dir)?)?;
         Ok(Self { ledger: DynamoLedger::new(store.client.clone(), LEDGER_TABLE), _store: store })
     }
 
@@ -34,4 +30,13 @@ impl EmbeddedLedger {
     pub fn ledger(&self) -> &DynamoLedger {
         &self.ledger
     }
+}
+
+/// The store's file in this data folder, which must be there.
+pub(crate) fn existing_database(data_dir: &Path) -> anyhow::Result<PathBuf> {
+    let file = data_dir.join(DATABASE);
+    if !file.is_file() {
+        bail!("there is no {}: is this the data folder of a `mayfly local`?", file.display());
+    }
+    Ok(file)
 }

@@ -1,41 +1,37 @@
-//! The mapping table of a data folder, for a look from outside: also while a server uses it.
+//! The mappings of a data folder, for an operator's edits: also while a server uses it.
 
 use std::path::Path;
-use std::sync::Arc;
-use std::time::Duration;
 
-use anyhow::bail;
-use mayfly_aws::dynamodb::DynamoMappingStore;
-use mayfly_core::clock::SystemClock;
+use anyhow::Context;
+use mayfly_aws::dynamodb::{MappingTable, create_history_table};
 
-use crate::data_dir::DATABASE;
-use crate::store::{EmbeddedStore, MAPPING_TABLE};
+use crate::ledger::existing_database;
+use crate::store::{EmbeddedStore, HISTORY_TABLE, MAPPING_TABLE};
 
-/// The mappings in a data folder. SQLite lets several processes use one file, so the server need not be asked.
+/// The mapping table in a data folder. A server that runs sees a change after a few seconds; one whose settings file has
+/// mappings makes the table equal to those whenever it starts.
 pub struct EmbeddedMappings {
-    mappings: DynamoMappingStore,
+    table: MappingTable,
     _store: EmbeddedStore,
 }
 
 impl EmbeddedMappings {
-    /// Opens the table in this data folder. Makes none.
+    /// Opens the table in this data folder, and makes the history's if an older version made the folder.
     ///
     /// # Errors
     ///
-    /// If there is none, or it cannot be opened.
-    pub fn open(data_dir: &Path) -> anyhow::Result<Self> {
-        let file = data_dir.join(DATABASE);
-        if !file.is_file() {
-            bail!("there is no {}: is this the data folder of a `mayfly local`?", file.display());
-        }
-        let store = EmbeddedStore::open_beside(&file)?;
-        let clock = Arc::new(SystemClock);
-        let mappings = DynamoMappingStore::new(store.client.clone(), MAPPING_TABLE, Duration::ZERO, clock);
-        Ok(Self { mappings, _store: store })
+    /// If there is no store in the folder, or it cannot be opened.
+    pub async fn open(data_dir: &Path) -> anyhow::Result<Self> {
+        let store = EmbeddedStore::open_beside(&existing_database(data_dir)?)?;
+        create_history_table(&store.client, HISTORY_TABLE)
+            .await
+            .context("cannot make the history's table")?;
+        let table = MappingTable::new(store.client.clone(), MAPPING_TABLE, HISTORY_TABLE);
+        Ok(Self { table, _store: store })
     }
 
-    /// The mappings. They answer as long as this value lives.
-    pub fn mappings(&self) -> &DynamoMappingStore {
-        &self.mappings
+    /// The table. It answers as long as this value lives.
+    pub fn table(&self) -> &MappingTable {
+        &self.table
     }
 }

@@ -7,13 +7,16 @@ use std::time::Duration;
 
 use anyhow::{Context, anyhow};
 use aws_sdk_dynamodb::Client;
-use mayfly_aws::dynamodb::{create_tables, embedded_client};
+use mayfly_aws::dynamodb::{create_history_table, create_tables, embedded_client};
 use tokio::sync::oneshot;
 
 /// The table of mappings.
 pub(crate) const MAPPING_TABLE: &str = "mayfly-mappings";
 /// The ledger's table.
 pub(crate) const LEDGER_TABLE: &str = "mayfly-ledger";
+
+/// The table of the history of mappings.
+pub(crate) const HISTORY_TABLE: &str = "mayfly-mapping-history";
 
 /// How often expired records are removed. Nobody waits for it: readers pass over them.
 const SWEEP: Duration = Duration::from_hours(1);
@@ -33,6 +36,7 @@ impl EmbeddedStore {
         create_tables(&store.client, MAPPING_TABLE, LEDGER_TABLE)
             .await
             .context("cannot make the tables of the store")?;
+        create_history_table(&store.client, HISTORY_TABLE).await.context("cannot make the history's table")?;
         Ok(store)
     }
 

@@ -82,6 +82,14 @@ struct Kept {
     is_hidden: bool,
 }
 
+/// What comes of a call.
+#[derive(Debug)]
+enum Next {
+    Pass,
+    Lose,
+    Answer(Reply),
+}
+
 #[derive(Debug, Default)]
 struct Known {
     parameters: BTreeMap<String, String>,
@@ -103,7 +111,8 @@ struct Known {
     replays: BTreeMap<String, u32>,
     /// Every call, such as `PutEvents`, in order.
     calls: Vec<String>,
-    replies: BTreeMap<String, VecDeque<Reply>>,
+    /// What comes of the next calls of an operation.
+    replies: BTreeMap<String, VecDeque<Next>>,
     bodies: Vec<String>,
 }
 
@@ -163,7 +172,17 @@ impl StandinAws {
 
     /// The next call of this operation, such as `PutEvents`, gets this answer and does nothing. Several wait in line.
     pub fn answer_next(&self, operation: &str, reply: Reply) {
-        self.known().replies.entry(operation.to_owned()).or_default().push_back(reply);
+        self.known().replies.entry(operation.to_owned()).or_default().push_back(Next::Answer(reply));
+    }
+
+    /// The next call of this operation is answered as ever, and the one after it by what is made up next.
+    pub fn pass_next(&self, operation: &str) {
+        self.known().replies.entry(operation.to_owned()).or_default().push_back(Next::Pass);
+    }
+
+    /// The next call of this operation, which must be one of DynamoDB's, is done, but its answer is lost: the caller gets an error.
+    pub fn lose_next(&self, operation: &str) {
+        self.known().replies.entry(operation.to_owned()).or_default().push_back(Next::Lose);
     }
 
     /// The entries that were put on a bus.

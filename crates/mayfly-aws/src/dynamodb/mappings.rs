@@ -9,7 +9,6 @@ use futures::FutureExt;
 use mayfly_core::clock::Clock;
 use mayfly_core::error::PortError;
 use mayfly_core::ids::{JobName, ProjectPath};
-use mayfly_core::lint::TableRow;
 use mayfly_core::mapping::{Mapping, MappingKey, StoredMapping};
 use mayfly_core::ports::MappingStore;
 
@@ -59,15 +58,12 @@ impl DynamoMappingStore {
 
     /// All rows in the order of their keys, those that cannot be read included. Always asks the table.
     pub async fn list(&self) -> Result<Vec<StoredMapping>, PortError> {
-        Ok(self.list_as_written().await?.into_iter().map(|row| row.mapping).collect())
-    }
-
-    /// The same, each with its keys as they are in the table.
-    pub async fn list_as_written(&self) -> Result<Vec<TableRow>, PortError> {
-        let items = scan(&self.client, &self.table).await?;
-        let mut rows: Vec<TableRow> = items.iter().map(as_written).collect();
-        rows.sort_by(|a, b| (&a.partition_key, &a.sort_key).cmp(&(&b.partition_key, &b.sort_key)));
-        Ok(rows)
+        let mut items = scan(&self.client, &self.table).await?;
+        items.sort_by_cached_key(|item| {
+            let part = |attribute| item.get(attribute).and_then(|value| value.as_s().ok()).cloned();
+            (part(PARTITION_KEY), part(SORT_KEY))
+        });
+        Ok(items.into_iter().map(read_row).collect())
     }
 
     async fn all_rows(&self) -> Result<Arc<[StoredMapping]>, PortError> {
@@ -75,18 +71,12 @@ impl DynamoMappingStore {
             let (client, table) = (self.client.clone(), self.table.clone());
             async move {
                 let items = scan(&client, &table).await.map_err(Arc::new)?;
-                Ok(items.iter().map(read_row).collect())
+                Ok(items.into_iter().map(read_row).collect())
             }
             .boxed()
         };
         self.rows.get(self.clock.now(), read).await.map_err(|error| told_again(&error))
     }
-}
-
-fn as_written(item: &Item) -> TableRow {
-    let part =
-        |attribute| item.get(attribute).and_then(|value| value.as_s().ok()).cloned().unwrap_or_default();
-    TableRow { partition_key: part(PARTITION_KEY), sort_key: part(SORT_KEY), mapping: read_row(item) }
 }
 
 /// Consistent, because what it finds is kept: a row that was written just before must not be missed for so long.

@@ -37,6 +37,14 @@ pub async fn create_tables(
     enable_ttl(client, ledger_table).await
 }
 
+/// Makes the table of the history of mappings, if there is none.
+pub async fn create_history_table(client: &Client, table: &str) -> Result<(), PortError> {
+    // It has the keys of the mapping table.
+    let request = mapping_table_request(client, table);
+    let request = request.map_err(|error| never(&format!("create table {table}"), error))?;
+    create(client, table, request).await
+}
+
 fn mapping_table_request(client: &Client, table: &str) -> Result<CreateTableFluentBuilder, BuildError> {
     Ok(client
         .create_table()

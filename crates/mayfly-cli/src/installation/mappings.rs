@@ -1,15 +1,13 @@
 //! The mapping table of an installation, and what else decides where jobs go.
 
 use std::str::FromStr;
-use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::anyhow;
-use mayfly_aws::dynamodb::DynamoMappingStore;
-use mayfly_core::clock::SystemClock;
+use mayfly_aws::dynamodb::MappingTable;
 use mayfly_core::error::Chain;
 use mayfly_core::lint::{DefaultFact, InstallationFacts, Invocable, JobTags, Site, TableRow};
 use mayfly_core::mapping::{RunnerSettings, Target};
+use mayfly_core::row::MappingRow;
 use mayfly_core::resolve::{DefaultSetting, DefaultTarget};
 use mayfly_local::mappings::EmbeddedMappings;
 
@@ -53,7 +51,7 @@ pub(crate) struct OpenedMappings {
 
 enum Store {
     Embedded(EmbeddedMappings),
-    Table(DynamoMappingStore),
+    Table(MappingTable),
 }
 
 impl OpenedMappings {
@@ -61,10 +59,10 @@ impl OpenedMappings {
     /// each MB, some thousands of rows. Keys typed by hand cannot be asked for one by one, nor can all beginnings of a name.
     pub(crate) async fn rows(&self) -> anyhow::Result<Vec<TableRow>> {
         let store = match &self.store {
-            Store::Embedded(embedded) => embedded.mappings(),
+            Store::Embedded(embedded) => embedded.table(),
             Store::Table(table) => table,
         };
-        store.list_as_written().await.map_err(|error| {
+        let rows = store.rows(|_| ()).await.map_err(|error| {
             let next_step = if error.is_transient() {
                 "try again in a minute"
             } else {
@@ -72,7 +70,8 @@ impl OpenedMappings {
                  right dynamodb:Scan"
             };
             anyhow!("{}; {next_step}", Chain(&error))
-        })
+        })?;
+        Ok(rows.iter().map(table_row).collect())
     }
 
     /// The default target, if it is known and there is one.
@@ -84,11 +83,17 @@ impl OpenedMappings {
     }
 }
 
+/// A row as lint looks at it.
+pub(crate) fn table_row(row: &MappingRow) -> TableRow {
+    let (partition_key, sort_key) = (row.partition_key.clone(), row.sort_key.clone());
+    TableRow { partition_key, sort_key, mapping: row.read() }
+}
+
 impl InstallationFlags {
     /// Finds the installation and opens its mapping table. Only reads are made with it.
     pub(crate) async fn mappings(&self, default: Option<&DefaultFlag>) -> anyhow::Result<OpenedMappings> {
         if let Some(data_dir) = &self.data_dir {
-            let store = Store::Embedded(EmbeddedMappings::open(data_dir)?);
+            let store = Store::Embedded(EmbeddedMappings::open(data_dir).await?);
             let facts = facts(Site::DataFolder, DefaultFact::Known(Some(local())), default);
             return Ok(OpenedMappings { store, facts, account: None, default_is_assumed: default.is_none() });
         }
@@ -99,8 +104,8 @@ impl InstallationFlags {
             let stack = account.stack(&self.stack).await?;
             (stack.output("MappingTable")?.to_owned(), of_stack(&stack, default))
         };
-        let clock = Arc::new(SystemClock);
-        let store = DynamoMappingStore::new(account.dynamodb(), table, Duration::ZERO, clock);
+        // It is only read.
+        let store = MappingTable::new(account.dynamodb(), table, "");
         Ok(OpenedMappings {
             store: Store::Table(store),
             facts,
@@ -108,6 +113,11 @@ impl InstallationFlags {
             default_is_assumed: false,
         })
     }
+}
+
+/// What is known of an installation that is not asked.
+pub(crate) fn facts_offline(default: Option<&DefaultFlag>) -> InstallationFacts {
+    facts(Site::Aws, DefaultFact::NotKnown, default)
 }
 
 fn facts(site: Site, usual: DefaultFact, default: Option<&DefaultFlag>) -> InstallationFacts {

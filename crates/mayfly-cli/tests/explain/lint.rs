@@ -1,4 +1,4 @@
-//! `mayfly lint`.
+//! `mayfly mappings lint`.
 
 use libtest_mimic::Trial;
 use mayfly_standins::aws::Reply;
@@ -43,10 +43,10 @@ fn found(report: &Value) -> Vec<String> {
 async fn in_order() {
     let world = World::new().await;
     world.aws.put_function(ARN, 900);
-    let empty = world.mayfly(&["lint"]).await.ends(0);
+    let empty = world.mayfly(&["mappings", "lint"]).await.ends(0);
     assert_eq!(empty.out, "0 errors, 0 warnings and 0 notes in 0 rows\n");
     world.put(&["job#build tags#linux LAMBDA", "job#deploy-* tags#aws EC2"]).await;
-    world.mayfly(&["lint"]).await.ends(0).says(&["0 errors, 0 warnings and 0 notes in 2 rows\n"]);
+    world.mayfly(&["mappings", "lint"]).await.ends(0).says(&["0 errors, 0 warnings and 0 notes in 2 rows\n"]);
 }
 
 async fn findings() {
@@ -60,14 +60,14 @@ async fn findings() {
             "job#docker tags#linux LAMBDA executor=docker",
         ])
         .await;
-    let text = world.mayfly(&["lint", "--offline"]).await.ends(3);
+    let text = world.mayfly(&["mappings", "lint", "--offline"]).await.ends(3);
     text.says(&[
         "job#build tags#linux#docker\n  warning: the key is read as `job#build tags#docker#linux`, and not written so (unsorted-key)\n    → write a row",
         "job#test tags#linux\n  error: the row cannot be used: attribute `type` is not `LAMBDA`, `EC2` or `LOCAL` (unreadable-row)\n",
         "deploy tags#linux\n  error: the key cannot be read",
         "4 errors, 1 warning and 0 notes in 5 rows\n",
     ]);
-    let report = world.mayfly(&["lint", "--offline", "--output", "json"]).await.ends(3).json();
+    let report = world.mayfly(&["mappings", "lint", "--offline", "--output", "json"]).await.ends(3).json();
     assert_eq!(
         found(&report),
         [
@@ -78,7 +78,7 @@ async fn findings() {
             "error unreadable-row job#test tags#linux",
         ]
     );
-    let of_folder = world.local(&["lint", "--output", "json"]).await.ends(3).json();
+    let of_folder = world.local(&["mappings", "lint", "--output", "json"]).await.ends(3).json();
     assert!(
         found(&of_folder).contains(&"error aws-on-local job#build tags#linux#docker".to_owned()),
         "{of_folder}"
@@ -90,11 +90,11 @@ async fn exit_codes() {
     let world = World::new().await;
     world.put(&["job#build tags#b#a EC2"]).await;
     for (fail_on, code) in [("note", 3), ("warning", 3), ("error", 0), ("never", 0)] {
-        world.mayfly(&["lint", "--fail-on", fail_on]).await.ends(code);
+        world.mayfly(&["mappings", "lint", "--fail-on", fail_on]).await.ends(code);
     }
-    world.mayfly(&["lint", "--fail-on", "nothing"]).await.ends(2);
-    world.mayfly(&["lint", "--project", "group/app"]).await.ends(2).complains(&["--ci"]);
-    world.mayfly(&["lint", "--stack", "mine"]).await.ends(1).complains(&["there is no stack mine"]);
+    world.mayfly(&["mappings", "lint", "--fail-on", "nothing"]).await.ends(2);
+    world.mayfly(&["mappings", "lint", "--project", "group/app"]).await.ends(2).complains(&["--ci"]);
+    world.mayfly(&["mappings", "lint", "--stack", "mine"]).await.ends(1).complains(&["there is no stack mine"]);
 }
 
 async fn functions() {
@@ -113,7 +113,7 @@ async fn functions() {
             "job#e tags#x LAMBDA arn=arn:aws:lambda:eu-central-1:123456789012:function:other",
         ])
         .await;
-    let report = world.mayfly(&["lint", "--output", "json"]).await.ends(3).json();
+    let report = world.mayfly(&["mappings", "lint", "--output", "json"]).await.ends(3).json();
     assert_eq!(
         found(&report),
         [
@@ -127,7 +127,7 @@ async fn functions() {
         |world: &World| world.aws.calls().iter().filter(|call| *call == "GetFunctionConfiguration").count();
     assert_eq!(asked(&world), 4);
     world.aws.forget_calls();
-    let report = world.mayfly(&["lint", "--offline", "--output", "json"]).await.ends(3).json();
+    let report = world.mayfly(&["mappings", "lint", "--offline", "--output", "json"]).await.ends(3).json();
     assert_eq!(found(&report), ["error function-not-allowed job#e tags#x"]);
     assert_eq!(asked(&world), 0);
 }
@@ -136,7 +136,7 @@ async fn refused() {
     let world = World::new().await;
     world.put(&["job#a tags#x LAMBDA", "job#b tags#x LAMBDA"]).await;
     world.aws.answer_next("GetFunctionConfiguration", Reply::error(403, "AccessDeniedException"));
-    let report = world.mayfly(&["lint", "--output", "json"]).await.ends(0).json();
+    let report = world.mayfly(&["mappings", "lint", "--output", "json"]).await.ends(0).json();
     assert_eq!(found(&report), ["note function-not-checked job#a tags#x"]);
     let message = report["findings"][0]["message"].as_str().unwrap();
     assert!(message.contains("(1 more rows name it)") && message.contains("AccessDenied"), "{message}");
@@ -159,7 +159,7 @@ async fn files() {
         "include:\n  - template: x.yml\n.base:\n  tags: [linux]\nbuild:\n  extends: .base\n  timeout: 1h\n\
          plain:\n  extends: .base\ntest:\n  parallel: 2\n",
     );
-    let lint = ["lint", "--ci", &file, "--project", "group/app"];
+    let lint = ["mappings", "lint", "--ci", &file, "--project", "group/app"];
     let report = world.mayfly(&[&lint[..], &["--output", "json"]].concat()).await.ends(3).json();
     assert_eq!(
         found(&report),
@@ -187,12 +187,12 @@ async fn several_projects() {
     world.put(&["project#g/a#job#build tags#x EC2", "project#g/b#job#build tags#x EC2"]).await;
     let a = world.write_file("a/ci.yml", "build: {tags: [x]}\n");
     let b = world.write_file("b/ci.yml", "test: {tags: [x]}\n");
-    let lint = ["lint", "--ci", &a, "--ci", &b, "--project", "g/a", "--project", "g/b", "--output", "json"];
+    let lint = ["mappings", "lint", "--ci", &a, "--ci", &b, "--project", "g/a", "--project", "g/b", "--output", "json"];
     let report = world.mayfly(&lint).await.ends(3).json();
     let expected =
         ["warning mapping-without-job project#g/b#job#build tags#x", "warning job-without-mapping 1:test"];
     assert_eq!(found(&report), expected);
-    let three = ["lint", "--ci", &a, "--project", "g/a", "--project", "g/b"];
+    let three = ["mappings", "lint", "--ci", &a, "--project", "g/a", "--project", "g/b"];
     world.mayfly(&three).await.ends(2).complains(&["once for each --ci"]);
 }
 
@@ -200,7 +200,7 @@ async fn as_sarif() {
     let world = World::new().await;
     world.put(&["job#build tags#b#a LAMBDA executor=docker", "build tags#b EC2"]).await;
     let file = world.write_file("ci.yml", "include: x.yml\ntest: {tags: [x]}\n");
-    let output = world.mayfly(&["lint", "--offline", "--ci", &file, "--output", "sarif"]).await.ends(3);
+    let output = world.mayfly(&["mappings", "lint", "--offline", "--ci", &file, "--output", "sarif"]).await.ends(3);
     let log = output.json();
     sarif::check(&log);
     let results = log["runs"][0]["results"].as_array().unwrap();
@@ -215,9 +215,9 @@ async fn as_sarif() {
 async fn broken_files() {
     let world = World::new().await;
     let file = world.write_file("ci.yml", "build:\n  tags: [a\ntest: b\n");
-    world.mayfly(&["lint", "--ci", &file]).await.ends(1).complains(&[&format!("{file}:3:")]);
+    world.mayfly(&["mappings", "lint", "--ci", &file]).await.ends(1).complains(&[&format!("{file}:3:")]);
     world
-        .mayfly(&["lint", "--ci", "/nonexistent.yml"])
+        .mayfly(&["mappings", "lint", "--ci", "/nonexistent.yml"])
         .await
         .ends(1)
         .complains(&["cannot read /nonexistent.yml"]);
@@ -227,7 +227,7 @@ async fn without_job_tags() {
     let world = World::new().await;
     world.put(&["job#build tags#linux LAMBDA", "job#build tags#windows EC2"]).await;
     let report =
-        world.mayfly(&["lint", "--offline", "--without-job-tags", "--output", "json"]).await.ends(3).json();
+        world.mayfly(&["mappings", "lint", "--offline", "--without-job-tags", "--output", "json"]).await.ends(3).json();
     assert_eq!(
         found(&report),
         ["warning ambiguous-tags job#build tags#linux", "warning unreachable-row job#build tags#windows"]

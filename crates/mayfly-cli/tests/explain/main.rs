@@ -1,4 +1,4 @@
-//! `mayfly explain` and `mayfly lint`: the real command, against an embedded store and a stand-in for AWS.
+//! `mayfly explain` and `mayfly mappings lint`: the real command, against an embedded store and a stand-in for AWS.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "all of it is tests")]
 
 mod explain;

@@ -7,7 +7,7 @@ use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
 use super::account;
-use super::{Invocation, Known, Message, Reply, Shared, lock};
+use super::{Invocation, Known, Message, Next, Reply, Shared, lock};
 
 pub(super) struct Request {
     pub(super) method: Method,
@@ -64,8 +64,16 @@ pub(super) async fn answer(shared: &Shared, request: &Request) -> Response {
         known.bodies.push(String::from_utf8_lossy(&request.body).into_owned());
         known.replies.get_mut(&operation).and_then(std::collections::VecDeque::pop_front)
     };
-    if let Some(Reply { status, body }) = prepared {
-        return with_status(status, body);
+    match prepared {
+        Some(Next::Answer(Reply { status, body })) => return with_status(status, body),
+        Some(Next::Lose) => {
+            pass_on(shared, request).await;
+            return with_status(
+                500,
+                json!({ "__type": "InternalServerError", "message": "the answer is lost" }),
+            );
+        }
+        Some(Next::Pass) | None => {}
     }
     let refusal = lock(&shared.known).account.refusal(service, &operation);
     if let Some(refusal) = refusal {
@@ -86,6 +94,7 @@ pub(super) async fn answer(shared: &Shared, request: &Request) -> Response {
         ("AWSEvents", "PutEvents") => put_events(&mut known, &request.json()),
         ("AmazonSQS", "SendMessage") => send_message(&mut known, &request.json()),
         ("query", "DescribeStacks") => describe_stacks(&known, request),
+        ("query", "GetCallerIdentity") => caller_identity(),
         ("Lambda", "Invoke") => invoke(&mut known, request),
         _ => with_status(404, json!({ "__type": "UnknownOperationException", "message": operation })),
     }
@@ -141,6 +150,12 @@ fn describe_stacks(known: &Known, request: &Request) -> Response {
          </DescribeStacksResult></DescribeStacksResponse>"
     )
     .into_response()
+}
+
+fn caller_identity() -> Response {
+    "<GetCallerIdentityResponse><GetCallerIdentityResult><Arn>arn:aws:iam::123456789012:user/ann</Arn>\
+     <UserId>AIDAEXAMPLE</UserId><Account>123456789012</Account></GetCallerIdentityResult></GetCallerIdentityResponse>"
+        .into_response()
 }
 
 fn send_message(known: &mut Known, request: &Value) -> Response {

@@ -1,20 +1,23 @@
-//! `mayfly lint`.
+//! `mayfly mappings lint`.
 
 mod functions;
 mod report;
 mod sarif;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
 use mayfly_core::ids::ProjectPath;
-use mayfly_core::lint::{CiFacts, JobTags, LintInput, Severity, lint};
+use mayfly_core::lint::{CiFacts, JobTags, LintInput, Severity, TableRow, lint};
 
 use self::report::{LintReport, Looked};
+use super::document::Document;
+use super::file;
 use crate::ci_file;
 use crate::installation::InstallationFlags;
-use crate::installation::mappings::DefaultFlag;
+use crate::installation::mappings::{DefaultFlag, facts_offline, table_row};
 use crate::output::{terminal_width, write_out};
 
 /// Look for mistakes in the mapping table: rows that cannot be read or reached, tags that do not decide, functions that are missing
@@ -24,6 +27,9 @@ use crate::output::{terminal_width, write_out};
 #[derive(Debug, Args)]
 #[command(after_help = EXIT_CODES, after_long_help = EXIT_CODES)]
 pub(crate) struct LintCommand {
+    /// A document of mappings to look at instead of the table, before it is applied; `-` is standard input.
+    #[arg(value_name = "FILE")]
+    document: Option<String>,
     /// A `.gitlab-ci.yml` file, at the root of its repository, to compare the table with. May be repeated. Local files that it
     /// includes are read too; what is included from elsewhere is named.
     #[arg(long, value_name = "FILE")]
@@ -32,7 +38,7 @@ pub(crate) struct LintCommand {
     /// may be of any project.
     #[arg(long, value_name = "PATH", requires = "ci")]
     project: Vec<ProjectPath>,
-    /// Ask Lambda for no function.
+    /// Ask Lambda for no function; for a document, ask AWS for nothing at all.
     #[arg(long)]
     offline: bool,
     /// The installation has no API token, so that it never knows the tags of jobs.
@@ -80,9 +86,10 @@ Exit codes:
   3  there are findings as bad as --fail-on says, or worse
 
 Examples:
-  mayfly lint
-  mayfly lint --ci .gitlab-ci.yml --project group/app
-  mayfly lint --data-dir mayfly-data --output sarif > mayfly.sarif";
+  mayfly mappings lint
+  mayfly mappings lint --ci .gitlab-ci.yml --project group/app
+  mayfly mappings lint mappings.yaml --offline
+  mayfly mappings lint --data-dir mayfly-data --output sarif > mayfly.sarif";
 
 /// There is something to look at.
 const FOUND: u8 = 3;
@@ -104,18 +111,28 @@ pub(crate) async fn run(command: LintCommand) -> anyhow::Result<ExitCode> {
         return Ok(ExitCode::from(2));
     }
     let ci = read_files(&command)?;
-    let opened = command.installation.mappings(command.default_target.as_ref()).await?;
-    let mut installation = opened.facts.clone();
+    let document = command.document.as_deref().map(file::read).transpose()?;
+    let default = command.default_target.as_ref();
+    let (mut installation, rows, functions) = match document {
+        Some(document) if command.offline => (facts_offline(default), in_key_order(document), BTreeMap::new()),
+        document => {
+            let opened = command.installation.mappings(default).await?;
+            let rows = match document {
+                Some(document) => in_key_order(document),
+                None => opened.rows().await?,
+            };
+            let functions = match &opened.account {
+                Some(account) if !command.offline => {
+                    functions::look_up(account, &rows, opened.default_target()).await?
+                }
+                _ => BTreeMap::new(),
+            };
+            (opened.facts, rows, functions)
+        }
+    };
     if command.without_job_tags {
         installation.job_tags = JobTags::NeverKnown;
     }
-    let rows = opened.rows().await?;
-    let functions = match &opened.account {
-        Some(account) if !command.offline => {
-            functions::look_up(account, &rows, opened.default_target()).await?
-        }
-        _ => std::collections::BTreeMap::new(),
-    };
     let input =
         LintInput { rows: &rows, installation: &installation, functions: &functions, ci: ci.as_ref() };
     let findings = lint(&input);
@@ -129,6 +146,12 @@ pub(crate) async fn run(command: LintCommand) -> anyhow::Result<ExitCode> {
     })?;
     let fails = command.fail_on.severity().is_some_and(|limit| worst >= Some(limit));
     Ok(if fails { ExitCode::from(FOUND) } else { ExitCode::SUCCESS })
+}
+
+fn in_key_order(document: Document) -> Vec<TableRow> {
+    let mut rows: Vec<TableRow> = document.rows.iter().map(table_row).collect();
+    rows.sort_by(|a, b| (&a.partition_key, &a.sort_key).cmp(&(&b.partition_key, &b.sort_key)));
+    rows
 }
 
 fn read_files(command: &LintCommand) -> anyhow::Result<Option<CiFacts>> {

@@ -174,7 +174,7 @@ mod tests {
         Finding { rule, severity: rule.severity(), place, message, advice: "write it so".to_owned() }
     }
 
-    pub(in crate::lint) fn sample() -> LintReport {
+    pub(in crate::mappings::lint) fn sample() -> LintReport {
         let of_file = |line, job| Place::File { file: "ci/.gitlab-ci.yml".to_owned(), line, job };
         let findings = vec![
             finding(LintRule::NotCanonicalKey, Place::Row("job#a tags#y#x".to_owned())),
@@ -243,4 +243,4 @@ ci/.gitlab-ci.yml
 }
 
 #[cfg(test)]
-pub(in crate::lint) use tests::sample;
+pub(in crate::mappings::lint) use tests::sample;

@@ -93,7 +93,7 @@ fn uri(file: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::lint::report::sample;
+    use crate::mappings::lint::report::sample;
 
     #[test]
     fn paths_are_addresses() {
