@@ -25,9 +25,9 @@ use clap::{Parser, Subcommand};
 use mayfly_local::agent_process::{self, AgentArgs};
 
 use crate::doctor::DoctorCommand;
-use crate::hooks::HooksCommand;
 use crate::events::EventsCommand;
 use crate::explain::ExplainCommand;
+use crate::hooks::HooksCommand;
 use crate::local::LocalCommand;
 use crate::log::LogFlags;
 use crate::mappings::MappingsCommand;

@@ -36,7 +36,9 @@ impl EmbeddedStore {
         create_tables(&store.client, MAPPING_TABLE, LEDGER_TABLE)
             .await
             .context("cannot make the tables of the store")?;
-        create_history_table(&store.client, HISTORY_TABLE).await.context("cannot make the history's table")?;
+        create_history_table(&store.client, HISTORY_TABLE)
+            .await
+            .context("cannot make the history's table")?;
         Ok(store)
     }
 

@@ -7,8 +7,8 @@ use mayfly_aws::dynamodb::MappingTable;
 use mayfly_core::error::Chain;
 use mayfly_core::lint::{DefaultFact, InstallationFacts, Invocable, JobTags, Site, TableRow};
 use mayfly_core::mapping::{RunnerSettings, Target};
-use mayfly_core::row::MappingRow;
 use mayfly_core::resolve::{DefaultSetting, DefaultTarget};
+use mayfly_core::row::MappingRow;
 use mayfly_local::mappings::EmbeddedMappings;
 
 use super::InstallationFlags;

@@ -114,7 +114,9 @@ pub(crate) async fn run(command: LintCommand) -> anyhow::Result<ExitCode> {
     let document = command.document.as_deref().map(file::read).transpose()?;
     let default = command.default_target.as_ref();
     let (mut installation, rows, functions) = match document {
-        Some(document) if command.offline => (facts_offline(default), in_key_order(document), BTreeMap::new()),
+        Some(document) if command.offline => {
+            (facts_offline(default), in_key_order(document), BTreeMap::new())
+        }
         document => {
             let opened = command.installation.mappings(default).await?;
             let rows = match document {

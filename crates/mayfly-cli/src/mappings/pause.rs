@@ -60,7 +60,9 @@ impl Which {
         Some(Paused {
             pattern: self.mapping.clone()?,
             project: self.project.clone(),
-            tags: tags.map(|tags| tags.iter().map(|tag| tag.trim()).filter(|tag| !tag.is_empty()).collect::<TagSet>()),
+            tags: tags.map(|tags| {
+                tags.iter().map(|tag| tag.trim()).filter(|tag| !tag.is_empty()).collect::<TagSet>()
+            }),
         })
     }
 

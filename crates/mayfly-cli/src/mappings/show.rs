@@ -64,7 +64,8 @@ impl Listing {
 impl Listed {
     fn of(row: MappingRow) -> Self {
         let read = row.read();
-        let listed = Self { row, problem: None, paused: None, key: None, target: None, details: String::new() };
+        let listed =
+            Self { row, problem: None, paused: None, key: None, target: None, details: String::new() };
         match read {
             StoredMapping::Readable(mapping) => Self {
                 paused: mapping.paused,

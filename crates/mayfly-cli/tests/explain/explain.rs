@@ -229,7 +229,8 @@ async fn many_rows() {
     let json = world.mayfly(&asked).await.ends(0).json();
     assert_eq!(json["row"], "job#job-07777 tags#linux");
     assert!((1..=4).contains(&world.calls_of_tables()), "{:?}", world.aws.calls());
-    let report: Value = world.mayfly(&["mappings", "lint", "--offline", "--output", "json"]).await.ends(0).json();
+    let report: Value =
+        world.mayfly(&["mappings", "lint", "--offline", "--output", "json"]).await.ends(0).json();
     assert_eq!((&report["summary"]["rows"], &report["findings"]), (&json!(10_000), &json!([])));
 }
 

@@ -94,7 +94,11 @@ async fn exit_codes() {
     }
     world.mayfly(&["mappings", "lint", "--fail-on", "nothing"]).await.ends(2);
     world.mayfly(&["mappings", "lint", "--project", "group/app"]).await.ends(2).complains(&["--ci"]);
-    world.mayfly(&["mappings", "lint", "--stack", "mine"]).await.ends(1).complains(&["there is no stack mine"]);
+    world
+        .mayfly(&["mappings", "lint", "--stack", "mine"])
+        .await
+        .ends(1)
+        .complains(&["there is no stack mine"]);
 }
 
 async fn functions() {
@@ -187,7 +191,20 @@ async fn several_projects() {
     world.put(&["project#g/a#job#build tags#x EC2", "project#g/b#job#build tags#x EC2"]).await;
     let a = world.write_file("a/ci.yml", "build: {tags: [x]}\n");
     let b = world.write_file("b/ci.yml", "test: {tags: [x]}\n");
-    let lint = ["mappings", "lint", "--ci", &a, "--ci", &b, "--project", "g/a", "--project", "g/b", "--output", "json"];
+    let lint = [
+        "mappings",
+        "lint",
+        "--ci",
+        &a,
+        "--ci",
+        &b,
+        "--project",
+        "g/a",
+        "--project",
+        "g/b",
+        "--output",
+        "json",
+    ];
     let report = world.mayfly(&lint).await.ends(3).json();
     let expected =
         ["warning mapping-without-job project#g/b#job#build tags#x", "warning job-without-mapping 1:test"];
@@ -200,7 +217,8 @@ async fn as_sarif() {
     let world = World::new().await;
     world.put(&["job#build tags#b#a LAMBDA executor=docker", "build tags#b EC2"]).await;
     let file = world.write_file("ci.yml", "include: x.yml\ntest: {tags: [x]}\n");
-    let output = world.mayfly(&["mappings", "lint", "--offline", "--ci", &file, "--output", "sarif"]).await.ends(3);
+    let output =
+        world.mayfly(&["mappings", "lint", "--offline", "--ci", &file, "--output", "sarif"]).await.ends(3);
     let log = output.json();
     sarif::check(&log);
     let results = log["runs"][0]["results"].as_array().unwrap();
@@ -226,8 +244,11 @@ async fn broken_files() {
 async fn without_job_tags() {
     let world = World::new().await;
     world.put(&["job#build tags#linux LAMBDA", "job#build tags#windows EC2"]).await;
-    let report =
-        world.mayfly(&["mappings", "lint", "--offline", "--without-job-tags", "--output", "json"]).await.ends(3).json();
+    let report = world
+        .mayfly(&["mappings", "lint", "--offline", "--without-job-tags", "--output", "json"])
+        .await
+        .ends(3)
+        .json();
     assert_eq!(
         found(&report),
         ["warning ambiguous-tags job#build tags#linux", "warning unreachable-row job#build tags#windows"]

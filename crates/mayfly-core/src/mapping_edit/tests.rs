@@ -58,7 +58,10 @@ fn a_pause_is_no_part_of_a_document() {
     let table = vec![row("a", &paused), row("b", &paused), MappingRow::pause_of_all("upgrade")];
     let wanted = vec![row("a", &[("type", "LOCAL")])];
     let after = written(table.clone(), &plan(table, wanted, Others::Remove));
-    assert_eq!(after, [row("a", &[("type", "LOCAL"), (PAUSED, "broken")]), MappingRow::pause_of_all("upgrade")]);
+    assert_eq!(
+        after,
+        [row("a", &[("type", "LOCAL"), (PAUSED, "broken")]), MappingRow::pause_of_all("upgrade")]
+    );
 }
 
 #[test]
@@ -71,16 +74,23 @@ fn all_rows_of_a_name_are_paused_and_resumed() {
             ..row("", &[("type", "EC2")])
         }
     };
-    let rows = ["job#build tags#", "job#build tags#linux", "job#build* tags#", "project#g/a#job#build tags#linux"];
+    let rows =
+        ["job#build tags#", "job#build tags#linux", "job#build* tags#", "project#g/a#job#build tags#linux"];
     let table: Vec<MappingRow> = rows.into_iter().map(with).collect();
     let check = |which: Option<Paused>, expected: &[usize]| {
         let (changes, count) = plan_pause(table.clone(), which.as_ref(), Some("why"));
         let paused = written(table.clone(), &changes);
         let found: Vec<usize> = (0..rows.len())
-            .filter(|place| paused.iter().any(|row| row.id() == table[*place].id() && row.attributes.contains_key(PAUSED)))
+            .filter(|place| {
+                paused.iter().any(|row| row.id() == table[*place].id() && row.attributes.contains_key(PAUSED))
+            })
             .collect();
         assert_eq!((found.as_slice(), count), (expected, expected.len().max(1)), "{which:?}");
-        assert_eq!(plan_pause(paused.clone(), which.as_ref(), Some("why")).0, [], "a second time changes nothing");
+        assert_eq!(
+            plan_pause(paused.clone(), which.as_ref(), Some("why")).0,
+            [],
+            "a second time changes nothing"
+        );
         let (changes, _) = plan_pause(paused.clone(), which.as_ref(), None);
         assert_eq!(written(paused, &changes), sorted(table.clone()), "{which:?}");
     };

@@ -123,7 +123,8 @@ fn a_pause_is_read_in_every_form_a_console_writes() {
     check(Attribute::text("the image is broken"), Some("the image is broken"));
     check(Attribute::Bool(true), Some(NO_REASON));
     check(Attribute::text("true"), Some(NO_REASON));
-    for not_paused in [Attribute::Bool(false), Attribute::text("false"), Attribute::text(""), Attribute::Null] {
+    for not_paused in [Attribute::Bool(false), Attribute::text("false"), Attribute::text(""), Attribute::Null]
+    {
         check(not_paused, None);
     }
     let wrong = read_with(&[("type", Attribute::text("EC2")), ("paused", number("1"))]);

@@ -171,7 +171,10 @@ fn lambda(account: &Known, request: &Request) -> Option<Response> {
         let body = json!({ "__type": "ResourceNotFoundException", "Message": format!("Function not found: {name}") });
         return Some(with_status(404, body));
     }
-    Some(Json(json!({ "FunctionName": name, "State": "Active", "Timeout": timeout.unwrap_or(&900) })).into_response())
+    Some(
+        Json(json!({ "FunctionName": name, "State": "Active", "Timeout": timeout.unwrap_or(&900) }))
+            .into_response(),
+    )
 }
 
 /// The values of all fields whose name begins so.
