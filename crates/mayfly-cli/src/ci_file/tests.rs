@@ -1,3 +1,4 @@
+use std::fmt::Write;
 use std::fs;
 
 use mayfly_core::ids::JobName;
@@ -126,7 +127,7 @@ fn a_circle_of_extends_ends() {
         let next = level + 1;
         let parents = format!(".p{next}, ").repeat(10);
         let tags = format!("!reference [.r{next}], ").repeat(10);
-        many = many + &format!(".p{level}: {{extends: [{parents}]}}\n.r{level}: [{tags}]\n");
+        writeln!(many, ".p{level}: {{extends: [{parents}]}}\n.r{level}: [{tags}]").unwrap();
     }
     check_one(&many, &["ci.yml:1 job: not known", "ci.yml:2 other: not known"]);
     check_one(".a: {extends: .b}\n.b: {extends: .a}\nc: {extends: .a}\n", &["ci.yml:3 c: not known"]);
