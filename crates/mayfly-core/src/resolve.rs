@@ -416,7 +416,7 @@ mod tests {
     #[test]
     fn a_paused_mapping_keeps_its_jobs_and_no_others_waiting() {
         let mut paused = row("job#deploy-prod tags#");
-        let StoredMapping::Readable(mapping) = &mut paused else { panic!("{paused:?}") };
+        let StoredMapping::Readable(mapping) = &mut paused else { unreachable!("{paused:?}") };
         mapping.paused = Some("the image is broken".to_owned());
         let reason = "its mapping is paused: the image is broken";
         assert_eq!(pause_with(&[paused.clone(), row("job#* tags#")]).as_deref(), Some(reason));
@@ -433,7 +433,7 @@ mod tests {
         let pause = StoredMapping::Pause { reason: "GitLab is upgraded".to_owned() };
         let reason = "all mappings are paused: GitLab is upgraded";
         assert_eq!(pause_with(&[row("job#* tags#"), pause.clone()]).as_deref(), Some(reason));
-        assert_eq!(pause_with(&[pause.clone()]), None, "not ours");
+        assert_eq!(pause_with(std::slice::from_ref(&pause)), None, "not ours");
         assert_eq!(pause_with(&[pause, unreadable("job#* tags#")]), None, "its jobs are given up");
     }
 

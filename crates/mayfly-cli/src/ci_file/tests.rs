@@ -1,3 +1,4 @@
+use std::fmt::Write;
 use std::fs;
 
 use mayfly_core::ids::JobName;
@@ -123,10 +124,10 @@ fn a_circle_of_extends_ends() {
     // Each names the next ten times: 10^11 ways.
     let mut many = String::from("job: {extends: .p0}\nother: {tags: [!reference [.r0]]}\n");
     for level in 0..11 {
-        let (parents, tags) =
-            ([format!(".p{}", level + 1)].repeat(10), [format!("!reference [.r{}]", level + 1)].repeat(10));
-        many +=
-            &format!(".p{level}: {{extends: [{}]}}\n.r{level}: [{}]\n", parents.join(", "), tags.join(", "));
+        let next = level + 1;
+        let parents = format!(".p{next}, ").repeat(10);
+        let tags = format!("!reference [.r{next}], ").repeat(10);
+        writeln!(many, ".p{level}: {{extends: [{parents}]}}\n.r{level}: [{tags}]").unwrap();
     }
     check_one(&many, &["ci.yml:1 job: not known", "ci.yml:2 other: not known"]);
     check_one(".a: {extends: .b}\n.b: {extends: .a}\nc: {extends: .a}\n", &["ci.yml:3 c: not known"]);

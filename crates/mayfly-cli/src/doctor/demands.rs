@@ -91,7 +91,7 @@ impl Demands {
 fn readable(row: &StoredMapping) -> Option<&Mapping> {
     match row {
         StoredMapping::Readable(mapping) => Some(mapping),
-        StoredMapping::Unreadable { .. } => None,
+        StoredMapping::Unreadable { .. } | StoredMapping::Pause { .. } => None,
     }
 }
 
@@ -103,7 +103,7 @@ mod tests {
     fn row(job: &str, target: Target, retries_after_loss: u32) -> StoredMapping {
         let key = MappingKey::parse(&format!("job#{job}"), "tags#").unwrap();
         let settings = RunnerSettings { retries_after_loss, ..RunnerSettings::default() };
-        StoredMapping::Readable(Mapping { key, target, settings })
+        StoredMapping::Readable(Mapping { key, target, settings, paused: None })
     }
 
     fn parameters(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {

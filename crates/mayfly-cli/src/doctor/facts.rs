@@ -93,6 +93,8 @@ pub(super) struct MappingFacts {
     pub(super) rows: usize,
     /// Rows that cannot be read: their keys, and why.
     pub(super) broken: Vec<(String, String)>,
+    /// What keeps jobs waiting: a row's keys or `all jobs`, and why.
+    pub(super) paused: Vec<(String, String)>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

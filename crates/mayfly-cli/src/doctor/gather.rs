@@ -146,17 +146,21 @@ async fn mappings(account: &Account, stack: &StackFacts) -> (Asked<MappingFacts>
     let store = DynamoMappingStore::new(account.dynamodb(), table, Duration::ZERO, Arc::new(SystemClock));
     let rows = Asked::of_port("dynamodb:Scan", store.list().await);
     let demands = Demands::of(&parameters, rows.known().map(Vec::as_slice).unwrap_or_default());
-    let facts = rows.map(|rows| MappingFacts {
-        rows: rows.len(),
-        broken: rows
-            .into_iter()
-            .filter_map(|row| match row {
-                StoredMapping::Unreadable { row, reason, .. } => Some((row, reason)),
-                StoredMapping::Readable(_) => None,
-            })
-            .collect(),
-    });
-    (facts, demands)
+    (rows.map(mapping_facts), demands)
+}
+
+fn mapping_facts(rows: Vec<StoredMapping>) -> MappingFacts {
+    let mut facts = MappingFacts { rows: rows.len(), broken: Vec::new(), paused: Vec::new() };
+    for row in rows {
+        match row {
+            StoredMapping::Unreadable { row, reason, .. } => facts.broken.push((row, reason)),
+            StoredMapping::Pause { reason } => facts.paused.push(("all jobs".to_owned(), reason)),
+            StoredMapping::Readable(mapping) => {
+                facts.paused.extend(mapping.paused.map(|reason| (format!("jobs of {}", mapping.key), reason)));
+            }
+        }
+    }
+    facts
 }
 
 async fn memory(account: &Account, stack: &StackFacts) -> Asked<Memory> {

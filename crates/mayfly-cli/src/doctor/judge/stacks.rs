@@ -141,14 +141,20 @@ fn webhook_secret(facts: &SecretFacts, stack: &str) -> Line {
 
 fn mappings(facts: &MappingFacts) -> Vec<Line> {
     let check = "mappings";
+    let pause = |(what, reason): &(String, String)| {
+        let next = "`mayfly resume` lets them start";
+        Line::warning(check, format!("{what} are kept waiting: {reason}"), next)
+    };
+    let mut lines: Vec<Line> = facts.paused.iter().map(pause).collect();
     if facts.broken.is_empty() {
-        return vec![Line::ok(check, format!("{} rows, and all can be read", facts.rows))];
+        lines.push(Line::ok(check, format!("{} rows, and all can be read", facts.rows)));
     }
     let line = |(row, reason): &(String, String)| {
         let next = "put the row right, or remove it: its jobs get no runner";
         Line::failure(check, format!("row {row} cannot be used: {reason}"), next)
     };
-    facts.broken.iter().map(line).collect()
+    lines.extend(facts.broken.iter().map(line));
+    lines
 }
 
 #[cfg(test)]

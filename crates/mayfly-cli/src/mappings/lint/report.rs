@@ -166,6 +166,9 @@ fn wrapped(text: &str, first: &str, further: &str, width: Option<u16>) -> String
 }
 
 #[cfg(test)]
+pub(in crate::mappings::lint) use tests::sample;
+
+#[cfg(test)]
 mod tests {
     use super::*;
 
@@ -241,6 +244,3 @@ ci/.gitlab-ci.yml
         assert!(text.ends_with("1 error, 0 warnings and 0 notes in 1 row\n"), "{text}");
     }
 }
-
-#[cfg(test)]
-pub(in crate::mappings::lint) use tests::sample;
