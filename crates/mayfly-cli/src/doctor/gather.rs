@@ -156,7 +156,9 @@ fn mapping_facts(rows: Vec<StoredMapping>) -> MappingFacts {
             StoredMapping::Unreadable { row, reason, .. } => facts.broken.push((row, reason)),
             StoredMapping::Pause { reason } => facts.paused.push(("all jobs".to_owned(), reason)),
             StoredMapping::Readable(mapping) => {
-                facts.paused.extend(mapping.paused.map(|reason| (format!("jobs of {}", mapping.key), reason)));
+                facts
+                    .paused
+                    .extend(mapping.paused.map(|reason| (format!("jobs of {}", mapping.key), reason)));
             }
         }
     }
