@@ -120,6 +120,6 @@ async fn sample() {
     let world = World::new().await;
     let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../../helper-scripts/mappings.yaml");
     let outcome = world.mappings(&["apply", "--yes", "--output", "json", file]).await.json();
-    assert_eq!(outcome["written"], 8);
+    assert_eq!(outcome["written"], 9);
     assert_eq!(world.mappings(&["diff", "--prune", file]).await.ok(), "No differences.\n");
 }

@@ -4,6 +4,8 @@
 mod documents;
 mod edits;
 mod failures;
+mod script;
+mod terminal;
 mod world;
 
 use std::process::ExitCode;
@@ -11,8 +13,9 @@ use std::process::ExitCode;
 use libtest_mimic::{Arguments, Trial};
 
 fn main() -> ExitCode {
-    let trials = [edits::trials(), documents::trials(), failures::trials()].into_iter().flatten().collect();
-    libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
+    let trials =
+        [edits::trials(), documents::trials(), failures::trials(), script::trials(), terminal::trials()];
+    libtest_mimic::run(&Arguments::from_args(), trials.into_iter().flatten().collect()).exit_code()
 }
 
 /// A test that is an asynchronous function.

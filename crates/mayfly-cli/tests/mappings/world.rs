@@ -94,15 +94,21 @@ impl World {
         Self { aws, dynamodb, folder, _stop: stop }
     }
 
+    /// The credentials of the account.
+    pub(crate) fn variables(&self) -> [(&'static str, String); 5] {
+        [
+            ("HOME", "/nonexistent".to_owned()),
+            ("AWS_ENDPOINT_URL", self.aws.url().to_string()),
+            ("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE".to_owned()),
+            ("AWS_SECRET_ACCESS_KEY", "hidden".to_owned()),
+            ("AWS_REGION", "eu-central-1".to_owned()),
+        ]
+    }
+
     /// Runs `mayfly mappings` with the credentials of the account.
     pub(crate) async fn mappings(&self, arguments: &[&str]) -> Answer {
-        let variables = [
-            ("HOME", "/nonexistent"),
-            ("AWS_ENDPOINT_URL", self.aws.url().as_str()),
-            ("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE"),
-            ("AWS_SECRET_ACCESS_KEY", "hidden"),
-            ("AWS_REGION", "eu-central-1"),
-        ];
+        let variables = self.variables();
+        let variables: Vec<_> = variables.iter().map(|(name, value)| (*name, value.as_str())).collect();
         mayfly(&[&["mappings"], arguments].concat(), &variables).await
     }
 
