@@ -19,10 +19,11 @@ pub(crate) struct CompletionsCommand {
 const HELP: &str = "\
 To install it for one user:
   bash  mayfly completions bash > ~/.local/share/bash-completion/completions/mayfly
-  zsh   mayfly completions zsh > ~/.zfunc/_mayfly       (with `fpath+=~/.zfunc` before `compinit` in ~/.zshrc)
+  zsh   mayfly completions zsh > ~/.zfunc/_mayfly
   fish  mayfly completions fish > ~/.config/fish/completions/mayfly.fish
 
-The folders must be there. A shell that is started afterwards knows them.
+The folders must be there, and ~/.zshrc must have `fpath+=~/.zfunc` before `compinit`. A shell
+that is started afterwards knows the command.
 
 Exit codes:
   0  it is printed
@@ -33,7 +34,9 @@ pub(crate) fn run(command: &CompletionsCommand, mayfly: Command) -> anyhow::Resu
     Ok(ExitCode::SUCCESS)
 }
 
-fn script(shell: Shell, mut mayfly: Command) -> Vec<u8> {
+fn script(shell: Shell, mayfly: Command) -> Vec<u8> {
+    // `mayfly help` would have all commands once more.
+    let mut mayfly = mayfly.disable_help_subcommand(true);
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut mayfly, "mayfly", &mut script);
     script

@@ -21,8 +21,10 @@ use crate::installation::mappings::DefaultFlag;
 use crate::job_ref::{GitlabFlags, JobRef};
 use crate::output::OutputFlags;
 
-/// Say where a job goes, and why: each rule of the mapping table, the rows it found, why each of them is taken or not, the target
-/// and how the runner is made. It is the same function that the dispatcher decides with.
+/// Say where a job goes, and why.
+///
+/// It prints each rule of the mapping table, the rows it found, why each of them is taken or not, the target and how the runner is
+/// made. It decides with the dispatcher's own function.
 ///
 /// For a job that there was, named by its key or its page, it also says what happened, from the ledger.
 #[derive(Debug, Args)]

@@ -86,29 +86,31 @@ Exit codes:
   0  it is done, or the result is printed
   1  it failed, and the message says what and what to do
   2  the command line is wrong
-  3  the answer is no: there are differences (mappings diff), findings (mappings lint) or failures (doctor); the job goes nowhere
-     (explain), or the ledger does not know the job (timeline) or the runner (runners end)
+  3  the answer is no: differences (mappings diff), findings (mappings lint), failures (doctor),
+     a job that goes nowhere (explain), or that is not known (timeline), a runner that is not
+     known (runners end)
 
 Environment:
-  AWS_PROFILE, AWS_REGION, AWS_ACCESS_KEY_ID, …  credentials and region, as the AWS CLI takes them
-  AWS_ENDPOINT_URL                 another address than that of AWS, such as an emulator
-  MAYFLY_API_TOKEN                 the token for GitLab's API (hooks, doctor, and jobs named by their page)
-  MAYFLY_GITLAB_URL                GitLab's address, as --gitlab-url (hooks, doctor; local)
-  MAYFLY_GITLAB_CA_FILE            certificates of a private authority, as --gitlab-ca-file (hooks, doctor; local)
-  MAYFLY_WEBHOOK_SECRET            the webhook's secret (hooks install)
-  MAYFLY_SIGNING_TOKEN             its signing token (hooks install; local)
-  MAYFLY_LOG, MAYFLY_LOG_FORMAT    as --log and --log-format
-  NO_COLOR                         if it is set, nothing is coloured; what goes to no terminal never is
-  MAYFLY_…                         every flag of `mayfly local`, whose help tells
+  AWS_PROFILE, AWS_REGION, …     credentials and region, as the AWS CLI takes them
+  AWS_ENDPOINT_URL               another address than that of AWS, such as an emulator
+  MAYFLY_API_TOKEN               the token for GitLab's API
+  MAYFLY_GITLAB_URL              GitLab's address, as --gitlab-url
+  MAYFLY_GITLAB_CA_FILE          certificates of a private authority, as --gitlab-ca-file
+  MAYFLY_WEBHOOK_SECRET          the webhook's secret (hooks install)
+  MAYFLY_SIGNING_TOKEN           its signing token (hooks install, local)
+  MAYFLY_LOG, MAYFLY_LOG_FORMAT  as --log and --log-format
+  MAYFLY_…                       each flag of `mayfly local`, whose help names them
+  NO_COLOR                       if it is set, nothing is coloured
 
-A secret is never a flag. In place of its variable, the same name with _FILE added names a file that holds it.
+A secret is never a flag. The variable of the same name with _FILE added names a file that
+holds it, such as MAYFLY_API_TOKEN_FILE.
 
 Files:
   ~/.aws/config, ~/.aws/credentials  profiles of the AWS CLI
-  mayfly-data                        the data folder of `mayfly local`, unless it is told another
+  mayfly-data                        the data folder of `mayfly local`, unless told otherwise
 
-`--output json` of a command is for programs and keeps its names; text is for people and may change. Logs, questions and progress
-bars go to standard error, results to standard output.";
+Results go to standard output; the log, questions and progress bars to standard error. What
+goes to no terminal is never coloured. `--output json` is for programs and keeps its names.";
 
 /// The definition of the command as people see it.
 fn shown() -> clap::Command {

@@ -31,6 +31,9 @@ Exit codes:
   1  the folder could not be written
   2  the command line is wrong";
 
+/// What the pages belong to, as stands at the foot of each.
+const SOURCE: &str = concat!("mayfly ", env!("CARGO_PKG_VERSION"));
+
 /// The name of the page of `mayfly` itself.
 const TOP: &str = "mayfly.1";
 
@@ -70,7 +73,7 @@ fn pages(mayfly: Command) -> anyhow::Result<BTreeMap<String, String>> {
 fn page(command: Command) -> anyhow::Result<(String, String)> {
     let more = command.get_after_long_help().or_else(|| command.get_after_help()).map(ToString::to_string);
     // Rendered below: the library would fill its lines as if they were one paragraph.
-    let man = Man::new(command.after_help(None).after_long_help(None));
+    let man = Man::new(command.after_help(None).after_long_help(None)).source(SOURCE).manual("Mayfly");
     let mut page = Vec::new();
     man.render(&mut page)?;
     let page = String::from_utf8(page)?;

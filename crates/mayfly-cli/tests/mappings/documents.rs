@@ -122,4 +122,5 @@ async fn sample() {
     let outcome = world.mappings(&["apply", "--yes", "--output", "json", file]).await.json();
     assert_eq!(outcome["written"], 9);
     assert_eq!(world.mappings(&["diff", "--prune", file]).await.ok(), "No differences.\n");
+    world.mappings(&["lint", "--offline", "--fail-on", "error", file]).await.ok();
 }
