@@ -75,7 +75,8 @@ async fn flags() {
     let arguments = ["--stack", "other", "--region", "eu-central-1", "--prune", "--yes", &file];
     let said = run(&world, &arguments, true).await.ok();
     assert!(said.contains("1 to add, 0 to change, 1 to remove."), "{said}");
-    run(&world, &["--profile", "nobody", "--stack", "other", &file], true).await.fails(1, "nobody");
+    let both = run(&world, &["--profile", "ann", "--data-dir", "data", &file], true).await;
+    both.fails(2, "'--data-dir <FOLDER>' cannot be used with");
 }
 
 async fn misused() {

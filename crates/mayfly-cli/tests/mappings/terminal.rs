@@ -17,7 +17,7 @@ pub(crate) fn trials() -> Vec<Trial> {
     ]
 }
 
-/// Command lines that show help, mistakes, logs, a question, tables and progress bars.
+/// Command lines that show help, mistakes, logs, tables and progress bars.
 fn command_lines(file: &str) -> Vec<Vec<&str>> {
     vec![
         vec!["--help"],
@@ -26,7 +26,7 @@ fn command_lines(file: &str) -> Vec<Vec<&str>> {
         vec!["mappings", "get"],
         vec!["--log", "debug", "mappings", "list"],
         vec!["mappings", "lint", file],
-        vec!["mappings", "apply", file],
+        vec!["mappings", "diff", file],
         vec!["mappings", "apply", "--yes", file],
         vec!["mappings", "list", "--stack", "nobody"],
         vec!["mappings", "list"],
