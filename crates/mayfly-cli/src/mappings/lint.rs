@@ -16,8 +16,7 @@ use self::report::{LintReport, Looked};
 use super::document::Document;
 use super::file;
 use crate::ci_file;
-use crate::installation::InstallationFlags;
-use crate::installation::mappings::{DefaultFlag, facts_offline, table_row};
+use crate::installation::mappings::{DefaultFlag, MappingFlags, facts_offline, table_row};
 use crate::output::{terminal_width, write_out};
 
 /// Look for mistakes in the mapping table: rows that cannot be read or reached, tags that do not decide, functions that are missing
@@ -51,7 +50,7 @@ pub(crate) struct LintCommand {
     #[arg(long, value_enum, value_name = "SEVERITY", default_value = "warning")]
     fail_on: FailOn,
     #[command(flatten)]
-    installation: InstallationFlags,
+    mappings: MappingFlags,
     /// How findings are printed. Text is for people and may change; JSON keeps its names; SARIF (2.1.0) is for tools that show
     /// findings of many programs.
     #[arg(long, short, value_enum, value_name = "FORMAT", default_value = "text", help_heading = "Output")]
@@ -118,7 +117,7 @@ pub(crate) async fn run(command: LintCommand) -> anyhow::Result<ExitCode> {
             (facts_offline(default), in_key_order(document), BTreeMap::new())
         }
         document => {
-            let opened = command.installation.mappings(default).await?;
+            let opened = command.mappings.mappings(default).await?;
             let rows = match document {
                 Some(document) => in_key_order(document),
                 None => opened.rows().await?,
