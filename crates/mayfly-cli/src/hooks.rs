@@ -8,7 +8,6 @@ mod report;
 
 use std::process::ExitCode;
 
-use anyhow::bail;
 use clap::{Args, Subcommand};
 use mayfly_gitlab::client::GitlabClient;
 use url::Url;

@@ -114,12 +114,12 @@ pub(crate) async fn run(command: LintCommand) -> anyhow::Result<ExitCode> {
     let default = command.default_target.as_ref();
     let (mut installation, rows, functions) = match document {
         Some(document) if command.offline => {
-            (facts_offline(default), in_key_order(document), BTreeMap::new())
+            (facts_offline(default), in_key_order(&document), BTreeMap::new())
         }
         document => {
             let opened = command.mappings.mappings(default).await?;
             let rows = match document {
-                Some(document) => in_key_order(document),
+                Some(document) => in_key_order(&document),
                 None => opened.rows().await?,
             };
             let functions = match &opened.account {
@@ -149,7 +149,7 @@ pub(crate) async fn run(command: LintCommand) -> anyhow::Result<ExitCode> {
     Ok(if fails { ExitCode::from(FOUND) } else { ExitCode::SUCCESS })
 }
 
-fn in_key_order(document: Document) -> Vec<TableRow> {
+fn in_key_order(document: &Document) -> Vec<TableRow> {
     let mut rows: Vec<TableRow> = document.rows.iter().map(table_row).collect();
     rows.sort_by(|a, b| (&a.partition_key, &a.sort_key).cmp(&(&b.partition_key, &b.sort_key)));
     rows
