@@ -2,6 +2,7 @@
 
 mod ci_file;
 mod completions;
+mod consent;
 mod doctor;
 mod events;
 mod explain;

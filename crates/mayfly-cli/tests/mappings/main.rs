@@ -4,6 +4,7 @@
 mod documents;
 mod edits;
 mod failures;
+mod pauses;
 mod script;
 mod terminal;
 mod world;
@@ -13,8 +14,14 @@ use std::process::ExitCode;
 use libtest_mimic::{Arguments, Trial};
 
 fn main() -> ExitCode {
-    let trials =
-        [edits::trials(), documents::trials(), failures::trials(), script::trials(), terminal::trials()];
+    let trials = [
+        edits::trials(),
+        documents::trials(),
+        failures::trials(),
+        pauses::trials(),
+        script::trials(),
+        terminal::trials(),
+    ];
     libtest_mimic::run(&Arguments::from_args(), trials.into_iter().flatten().collect()).exit_code()
 }
 

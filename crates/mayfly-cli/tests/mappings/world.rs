@@ -107,9 +107,14 @@ impl World {
 
     /// Runs `mayfly mappings` with the credentials of the account.
     pub(crate) async fn mappings(&self, arguments: &[&str]) -> Answer {
+        self.mayfly(&[&["mappings"], arguments].concat()).await
+    }
+
+    /// Runs `mayfly` with the credentials of the account.
+    pub(crate) async fn mayfly(&self, arguments: &[&str]) -> Answer {
         let variables = self.variables();
         let variables: Vec<_> = variables.iter().map(|(name, value)| (*name, value.as_str())).collect();
-        mayfly(&[&["mappings"], arguments].concat(), &variables).await
+        mayfly(arguments, &variables).await
     }
 
     /// Writes a file, and gives its path.
