@@ -416,7 +416,7 @@ _mayfly() {
             return 0
             ;;
         mayfly__subcmd__explain)
-            opts="-o -h --job --event --project --tags --default-target --data-dir --stack --table --mapping-table --profile --region --gitlab-url --gitlab-ca-file --output --log-format --log --help"
+            opts="-o -h --job --event --project --tags --default-target --data-dir --stack --table --profile --region --mapping-table --gitlab-url --gitlab-ca-file --output --log-format --log --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -454,15 +454,15 @@ _mayfly() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
-                --mapping-table)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
                 --profile)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --region)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --mapping-table)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1204,7 +1204,7 @@ _mayfly() {
             return 0
             ;;
         mayfly__subcmd__mappings__subcmd__lint)
-            opts="-o -h --ci --project --offline --without-job-tags --default-target --fail-on --data-dir --stack --table --mapping-table --profile --region --output --log-format --log --help"
+            opts="-o -h --ci --project --offline --without-job-tags --default-target --fail-on --data-dir --stack --table --profile --region --mapping-table --output --log-format --log --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1238,15 +1238,15 @@ _mayfly() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
-                --mapping-table)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
                 --profile)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --region)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --mapping-table)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1764,7 +1764,7 @@ _mayfly() {
             return 0
             ;;
         mayfly__subcmd__runners)
-            opts="-o -h --data-dir --stack --table --mapping-table --profile --region --output --log-format --log --help list end"
+            opts="-o -h --data-dir --stack --table --profile --region --output --log-format --log --help list end"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1779,10 +1779,6 @@ _mayfly() {
                     return 0
                     ;;
                 --table)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --mapping-table)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1864,7 +1860,7 @@ _mayfly() {
             return 0
             ;;
         mayfly__subcmd__runners__subcmd__list)
-            opts="-o -h --data-dir --stack --table --mapping-table --profile --region --output --log-format --log --help"
+            opts="-o -h --data-dir --stack --table --profile --region --output --log-format --log --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1879,10 +1875,6 @@ _mayfly() {
                     return 0
                     ;;
                 --table)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --mapping-table)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1918,7 +1910,7 @@ _mayfly() {
             return 0
             ;;
         mayfly__subcmd__timeline)
-            opts="-o -h --data-dir --stack --table --mapping-table --profile --region --gitlab-url --gitlab-ca-file --output --log-format --log --help"
+            opts="-o -h --data-dir --stack --table --profile --region --gitlab-url --gitlab-ca-file --output --log-format --log --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1933,10 +1925,6 @@ _mayfly() {
                     return 0
                     ;;
                 --table)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --mapping-table)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

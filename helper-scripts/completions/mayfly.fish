@@ -227,9 +227,9 @@ never\t''"
 complete -c mayfly -n "__fish_mayfly_using_subcommand mappings; and __fish_seen_subcommand_from lint" -l data-dir -d 'The data folder of a `mayfly local` on this machine, whether or not that runs' -r -F
 complete -c mayfly -n "__fish_mayfly_using_subcommand mappings; and __fish_seen_subcommand_from lint" -l stack -d 'The name of the autoscaler\'s stack, as its `samconfig.toml` has it' -r
 complete -c mayfly -n "__fish_mayfly_using_subcommand mappings; and __fish_seen_subcommand_from lint" -l table -d 'The ledger\'s DynamoDB table. Without it, the stack\'s outputs tell, which takes the right `cloudformation:DescribeStacks`' -r
-complete -c mayfly -n "__fish_mayfly_using_subcommand mappings; and __fish_seen_subcommand_from lint" -l mapping-table -d 'The mapping table. Without it, the stack\'s outputs tell. What the stack\'s parameters say, such as the default target, is then not known' -r
 complete -c mayfly -n "__fish_mayfly_using_subcommand mappings; and __fish_seen_subcommand_from lint" -l profile -d 'The profile of the AWS CLI to use. Without it, credentials are found as the AWS CLI finds them: `AWS_PROFILE`, `AWS_ACCESS_KEY_ID` and so on, `~/.aws`, the role of this machine' -r
 complete -c mayfly -n "__fish_mayfly_using_subcommand mappings; and __fish_seen_subcommand_from lint" -l region -d 'The region of the stack. Without it, `AWS_REGION` or that of the profile' -r
+complete -c mayfly -n "__fish_mayfly_using_subcommand mappings; and __fish_seen_subcommand_from lint" -l mapping-table -d 'The mapping table. Without it, the stack\'s outputs tell. What the stack\'s parameters say, such as the default target, is then not known' -r
 complete -c mayfly -n "__fish_mayfly_using_subcommand mappings; and __fish_seen_subcommand_from lint" -s o -l output -d 'How findings are printed. Text is for people and may change; JSON keeps its names; SARIF (2.1.0) is for tools that show findings of many programs' -r -f -a "text\t''
 json\t''
 sarif\t''"
@@ -308,9 +308,9 @@ complete -c mayfly -n "__fish_mayfly_using_subcommand explain" -l default-target
 complete -c mayfly -n "__fish_mayfly_using_subcommand explain" -l data-dir -d 'The data folder of a `mayfly local` on this machine, whether or not that runs' -r -F
 complete -c mayfly -n "__fish_mayfly_using_subcommand explain" -l stack -d 'The name of the autoscaler\'s stack, as its `samconfig.toml` has it' -r
 complete -c mayfly -n "__fish_mayfly_using_subcommand explain" -l table -d 'The ledger\'s DynamoDB table. Without it, the stack\'s outputs tell, which takes the right `cloudformation:DescribeStacks`' -r
-complete -c mayfly -n "__fish_mayfly_using_subcommand explain" -l mapping-table -d 'The mapping table. Without it, the stack\'s outputs tell. What the stack\'s parameters say, such as the default target, is then not known' -r
 complete -c mayfly -n "__fish_mayfly_using_subcommand explain" -l profile -d 'The profile of the AWS CLI to use. Without it, credentials are found as the AWS CLI finds them: `AWS_PROFILE`, `AWS_ACCESS_KEY_ID` and so on, `~/.aws`, the role of this machine' -r
 complete -c mayfly -n "__fish_mayfly_using_subcommand explain" -l region -d 'The region of the stack. Without it, `AWS_REGION` or that of the profile' -r
+complete -c mayfly -n "__fish_mayfly_using_subcommand explain" -l mapping-table -d 'The mapping table. Without it, the stack\'s outputs tell. What the stack\'s parameters say, such as the default target, is then not known' -r
 complete -c mayfly -n "__fish_mayfly_using_subcommand explain" -l gitlab-url -d 'GitLab\'s address. The token in `MAYFLY_API_TOKEN` (or the file named by `MAYFLY_API_TOKEN_FILE`) is sent there and nowhere else; a public project needs none' -r
 complete -c mayfly -n "__fish_mayfly_using_subcommand explain" -l gitlab-ca-file -d 'Certificates (PEM) of a private authority that signed GitLab\'s' -r -F
 complete -c mayfly -n "__fish_mayfly_using_subcommand explain" -s o -l output -d 'How the result is printed. Text is for people and may change; JSON keeps its names' -r -f -a "text\t''
@@ -402,7 +402,6 @@ complete -c mayfly -n "__fish_mayfly_using_subcommand doctor" -s h -l help -d 'P
 complete -c mayfly -n "__fish_mayfly_using_subcommand timeline" -l data-dir -d 'The data folder of a `mayfly local` on this machine, whether or not that runs' -r -F
 complete -c mayfly -n "__fish_mayfly_using_subcommand timeline" -l stack -d 'The name of the autoscaler\'s stack, as its `samconfig.toml` has it' -r
 complete -c mayfly -n "__fish_mayfly_using_subcommand timeline" -l table -d 'The ledger\'s DynamoDB table. Without it, the stack\'s outputs tell, which takes the right `cloudformation:DescribeStacks`' -r
-complete -c mayfly -n "__fish_mayfly_using_subcommand timeline" -l mapping-table -d 'The mapping table. Without it, the stack\'s outputs tell. What the stack\'s parameters say, such as the default target, is then not known' -r
 complete -c mayfly -n "__fish_mayfly_using_subcommand timeline" -l profile -d 'The profile of the AWS CLI to use. Without it, credentials are found as the AWS CLI finds them: `AWS_PROFILE`, `AWS_ACCESS_KEY_ID` and so on, `~/.aws`, the role of this machine' -r
 complete -c mayfly -n "__fish_mayfly_using_subcommand timeline" -l region -d 'The region of the stack. Without it, `AWS_REGION` or that of the profile' -r
 complete -c mayfly -n "__fish_mayfly_using_subcommand timeline" -l gitlab-url -d 'GitLab\'s address. The token in `MAYFLY_API_TOKEN` (or the file named by `MAYFLY_API_TOKEN_FILE`) is sent there and nowhere else; a public project needs none' -r
@@ -416,7 +415,6 @@ complete -c mayfly -n "__fish_mayfly_using_subcommand timeline" -s h -l help -d 
 complete -c mayfly -n "__fish_mayfly_using_subcommand runners; and not __fish_seen_subcommand_from list end" -l data-dir -d 'The data folder of a `mayfly local` on this machine, whether or not that runs' -r -F
 complete -c mayfly -n "__fish_mayfly_using_subcommand runners; and not __fish_seen_subcommand_from list end" -l stack -d 'The name of the autoscaler\'s stack, as its `samconfig.toml` has it' -r
 complete -c mayfly -n "__fish_mayfly_using_subcommand runners; and not __fish_seen_subcommand_from list end" -l table -d 'The ledger\'s DynamoDB table. Without it, the stack\'s outputs tell, which takes the right `cloudformation:DescribeStacks`' -r
-complete -c mayfly -n "__fish_mayfly_using_subcommand runners; and not __fish_seen_subcommand_from list end" -l mapping-table -d 'The mapping table. Without it, the stack\'s outputs tell. What the stack\'s parameters say, such as the default target, is then not known' -r
 complete -c mayfly -n "__fish_mayfly_using_subcommand runners; and not __fish_seen_subcommand_from list end" -l profile -d 'The profile of the AWS CLI to use. Without it, credentials are found as the AWS CLI finds them: `AWS_PROFILE`, `AWS_ACCESS_KEY_ID` and so on, `~/.aws`, the role of this machine' -r
 complete -c mayfly -n "__fish_mayfly_using_subcommand runners; and not __fish_seen_subcommand_from list end" -l region -d 'The region of the stack. Without it, `AWS_REGION` or that of the profile' -r
 complete -c mayfly -n "__fish_mayfly_using_subcommand runners; and not __fish_seen_subcommand_from list end" -s o -l output -d 'How the result is printed. Text is for people and may change; JSON keeps its names' -r -f -a "text\t''
@@ -430,7 +428,6 @@ complete -c mayfly -n "__fish_mayfly_using_subcommand runners; and not __fish_se
 complete -c mayfly -n "__fish_mayfly_using_subcommand runners; and __fish_seen_subcommand_from list" -l data-dir -d 'The data folder of a `mayfly local` on this machine, whether or not that runs' -r -F
 complete -c mayfly -n "__fish_mayfly_using_subcommand runners; and __fish_seen_subcommand_from list" -l stack -d 'The name of the autoscaler\'s stack, as its `samconfig.toml` has it' -r
 complete -c mayfly -n "__fish_mayfly_using_subcommand runners; and __fish_seen_subcommand_from list" -l table -d 'The ledger\'s DynamoDB table. Without it, the stack\'s outputs tell, which takes the right `cloudformation:DescribeStacks`' -r
-complete -c mayfly -n "__fish_mayfly_using_subcommand runners; and __fish_seen_subcommand_from list" -l mapping-table -d 'The mapping table. Without it, the stack\'s outputs tell. What the stack\'s parameters say, such as the default target, is then not known' -r
 complete -c mayfly -n "__fish_mayfly_using_subcommand runners; and __fish_seen_subcommand_from list" -l profile -d 'The profile of the AWS CLI to use. Without it, credentials are found as the AWS CLI finds them: `AWS_PROFILE`, `AWS_ACCESS_KEY_ID` and so on, `~/.aws`, the role of this machine' -r
 complete -c mayfly -n "__fish_mayfly_using_subcommand runners; and __fish_seen_subcommand_from list" -l region -d 'The region of the stack. Without it, `AWS_REGION` or that of the profile' -r
 complete -c mayfly -n "__fish_mayfly_using_subcommand runners; and __fish_seen_subcommand_from list" -s o -l output -d 'How the result is printed. Text is for people and may change; JSON keeps its names' -r -f -a "text\t''
