@@ -76,7 +76,7 @@ async fn flags() {
     let said = run(&world, &arguments, true).await.ok();
     assert!(said.contains("1 to add, 0 to change, 1 to remove."), "{said}");
     let both = run(&world, &["--profile", "ann", "--data-dir", "data", &file], true).await;
-    both.fails(2, "'--data-dir <FOLDER>' cannot be used with");
+    both.fails(2, "'--profile <NAME>' cannot be used with '--data-dir <FOLDER>'");
 }
 
 async fn misused() {
