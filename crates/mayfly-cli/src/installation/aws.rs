@@ -4,9 +4,12 @@ use std::fmt;
 use std::time::Duration;
 
 use anyhow::{anyhow, bail};
+use aws_config::profile::ProfileFileCredentialsProvider;
+use aws_config::provider_config::ProviderConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_lambda::error::ProvideErrorMetadata;
 use aws_sdk_lambda::primitives::Blob;
+use aws_sdk_sts::config::{SharedCredentialsProvider, SharedHttpClient};
 use aws_smithy_http_client::tls::Provider;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use aws_smithy_types::retry::RetryConfig;
@@ -19,10 +22,21 @@ const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(20);
 /// No function of ours may run for longer than Lambda lets any run: 15 minutes.
 const INVOKE_TIMEOUT: Duration = Duration::from_mins(15);
 
+/// A profile that is named on the command line outweighs keys in the environment, as it does for the AWS CLI: who names one must not
+/// change another account.
+fn with_profile(config: SdkConfig, profile: Option<&str>, http: SharedHttpClient) -> SdkConfig {
+    let Some(profile) = profile else { return config };
+    let surroundings =
+        ProviderConfig::without_region().with_region(config.region().cloned()).with_http_client(http);
+    let credentials =
+        ProfileFileCredentialsProvider::builder().profile_name(profile).configure(&surroundings).build();
+    config.into_builder().credentials_provider(SharedCredentialsProvider::new(credentials)).build()
+}
+
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "AWS")]
 pub(crate) struct AwsFlags {
-    /// The profile of the AWS CLI to use. Without it, credentials are found as the AWS CLI finds them: `AWS_PROFILE`,
+    /// The profile of the AWS CLI to use; it outweighs keys in the environment. Without it, credentials are found as the AWS CLI finds them: `AWS_PROFILE`,
     /// `AWS_ACCESS_KEY_ID` and so on, `~/.aws`, the role of this machine.
     #[arg(long, value_name = "NAME")]
     profile: Option<String>,
@@ -53,7 +67,7 @@ impl Account {
             .operation_attempt_timeout(ATTEMPT_TIMEOUT)
             .build();
         let mut loader = aws_config::defaults(BehaviorVersion::v2026_01_12())
-            .http_client(http)
+            .http_client(http.clone())
             .timeout_config(timeouts)
             .retry_config(RetryConfig::standard());
         if let Some(profile) = &flags.profile {
@@ -69,7 +83,7 @@ impl Account {
                  for a `mayfly local` on this machine, give --data-dir"
             );
         }
-        Ok(Self { config })
+        Ok(Self { config: with_profile(config, flags.profile.as_deref(), http) })
     }
 
     pub(crate) fn dynamodb(&self) -> aws_sdk_dynamodb::Client {

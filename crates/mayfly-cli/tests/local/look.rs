@@ -25,6 +25,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         trial("a_job_can_be_named_by_its_page", by_page()),
         trial("what_is_not_there_has_an_exit_code_of_its_own", not_there()),
         trial("an_installation_on_aws_is_found_by_its_stack_or_its_table", on_aws()),
+        trial("a_named_profile_outweighs_keys_in_the_environment", a_profile()),
         trial("a_pass_is_ordered_and_its_outcome_told", order_a_pass()),
         trial("the_help_of_each_command_tells_its_exit_codes", help()),
     ]
@@ -201,6 +202,16 @@ async fn on_aws() {
         assert_eq!(missing.status.code(), Some(1), "{stderr}");
         assert!(stderr.contains(said), "{stderr}");
     }
+}
+
+async fn a_profile() {
+    let account = Account::open().await;
+    account.aws.put_stack("mayfly-autoscaler", &[("LedgerTable", TABLE)]);
+    let refused = account.mayfly(&["runners", "--profile", "nobody"]).await;
+    let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert_eq!(refused.status.code(), Some(1), "{said}");
+    assert!(said.contains("nobody") && said.contains("credentials"), "{said}");
+    assert_eq!(account.aws.calls(), Vec::<String>::new(), "nobody is asked with the keys of another");
 }
 
 async fn order_a_pass() {
