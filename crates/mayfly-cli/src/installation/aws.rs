@@ -55,6 +55,8 @@ pub(crate) struct FunctionAnswer {
 /// The clients of one account and region.
 pub(crate) struct Account {
     config: SdkConfig,
+    /// The profile that was named.
+    profile: Option<String>,
 }
 
 impl Account {
@@ -83,7 +85,8 @@ impl Account {
                  for a `mayfly local` on this machine, give --data-dir"
             );
         }
-        Ok(Self { config: with_profile(config, flags.profile.as_deref(), http) })
+        let config = with_profile(config, flags.profile.as_deref(), http);
+        Ok(Self { config, profile: flags.profile.clone() })
     }
 
     pub(crate) fn dynamodb(&self) -> aws_sdk_dynamodb::Client {
@@ -161,6 +164,14 @@ impl Account {
             | "RequestLimitExceeded"
             | "TooManyRequestsException" => "AWS throttles: try again in a minute",
             // No answer at all.
+            "" if self.profile.is_some() => {
+                let profile = self.profile.as_deref().unwrap_or_default();
+                return anyhow!(
+                    "cannot {what} in {}: {error}; check the network and the region, and that the profile {profile} has \
+                     credentials: `aws sts get-caller-identity --profile {profile}` tells",
+                    self.region()
+                );
+            }
             "" => {
                 "check the network, the region, and that there are credentials: `aws sts get-caller-identity` tells"
             }
