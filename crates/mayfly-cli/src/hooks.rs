@@ -22,7 +22,7 @@ use self::report::{HooksReport, Listed};
 use crate::gitlab_access::{self, GitlabAccessFlags, LazyAccount};
 use crate::installation::DEFAULT_STACK;
 use crate::installation::aws::AwsFlags;
-use crate::output::OutputFlags;
+use crate::output::{OutputFlags, counted};
 
 /// The name that `infrastructure/samconfig.toml` gives the stack.
 pub(crate) const DEFAULT_INFRASTRUCTURE_STACK: &str = "mayfly-infrastructure";
@@ -219,10 +219,11 @@ fn planned(
 fn is_confirmed(count: usize, url: &Url) -> anyhow::Result<bool> {
     if !stdin().is_terminal() {
         bail!(
-            "{count} webhooks would be removed and nobody can be asked: say --yes, or look first with --dry-run"
+            "{} would be removed and nobody can be asked: say --yes, or look first with --dry-run",
+            counted(count, "webhook")
         );
     }
-    let question = format!("Remove {count} webhooks that send to {url}?");
+    let question = format!("Remove {} to {url}?", counted(count, "webhook"));
     Ok(dialoguer::Confirm::new().with_prompt(question).default(false).interact()?)
 }
 

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-pub use golden::{Redacted, compare};
+pub use golden::compare;
 pub use play::play;
 pub use read::{CommandLine, Line, Scenario};
 
@@ -34,9 +34,11 @@ pub trait World: Send {
     /// What the words `$NAME` in commands and files stand for.
     fn values(&self) -> BTreeMap<String, String>;
 
+    /// What differs each time in what commands say, behind what is written for it, such as `[GITLAB]`.
+    fn redactions(&self) -> Vec<(&'static str, String)>;
+
     /// Does what a line `@ …` says, given as words.
-    fn prepare(&mut self, directive: &[String])
-    -> impl Future<Output = Result<(), ScenarioError>> + Send;
+    fn prepare(&mut self, directive: &[String]) -> impl Future<Output = Result<(), ScenarioError>> + Send;
 }
 
 /// The sessions below a folder, in the order of their names, by those names.
@@ -58,8 +60,7 @@ pub fn copy_files(from: &Path, to: &Path, values: &BTreeMap<String, String>) -> 
     for path in entries(from)? {
         let Some(name) = path.file_name() else { continue };
         let text = fs::read_to_string(&path).map_err(|error| about(&path, &error))?;
-        let meant =
-            values.iter().fold(text, |text, (name, value)| text.replace(&format!("${name}"), value));
+        let meant = values.iter().fold(text, |text, (name, value)| text.replace(&format!("${name}"), value));
         fs::write(to.join(name), meant).map_err(|error| about(to, &error))?;
     }
     Ok(())

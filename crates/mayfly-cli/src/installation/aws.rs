@@ -4,7 +4,10 @@ use std::fmt;
 use std::time::Duration;
 
 use anyhow::{anyhow, bail};
+use aws_config::profile::ProfileFileCredentialsProvider;
+use aws_config::provider_config::ProviderConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_sdk_lambda::config::SharedCredentialsProvider;
 use aws_sdk_lambda::error::ProvideErrorMetadata;
 use aws_sdk_lambda::primitives::Blob;
 use aws_smithy_http_client::tls::Provider;
@@ -18,6 +21,9 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(20);
 /// No function of ours may run for longer than Lambda lets any run: 15 minutes.
 const INVOKE_TIMEOUT: Duration = Duration::from_mins(15);
+
+/// What the SDK says, and then all that it tried, line by line.
+const NO_CREDENTIALS: &str = "no credentials found in chain";
 
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "AWS")]
@@ -62,12 +68,23 @@ impl Account {
         if let Some(region) = &flags.region {
             loader = loader.region(Region::new(region.clone()));
         }
-        let config = loader.load().await;
+        let mut config = loader.load().await;
         if config.region().is_none() {
             bail!(
                 "no AWS region is set: give --region, AWS_REGION or a profile with a region; \
                  for a `mayfly local` on this machine, give --data-dir"
             );
+        }
+        if let Some(profile) = &flags.profile {
+            // As with the AWS CLI, a profile that is named on the command line is taken even if the environment has credentials.
+            let mut provider = ProviderConfig::without_region().with_region(config.region().cloned());
+            if let Some(client) = config.http_client() {
+                provider = provider.with_http_client(client);
+            }
+            let credentials =
+                ProfileFileCredentialsProvider::builder().configure(&provider).profile_name(profile);
+            let credentials = SharedCredentialsProvider::new(credentials.build());
+            config = config.into_builder().credentials_provider(credentials).build();
         }
         Ok(Self { config })
     }
@@ -124,6 +141,13 @@ impl Account {
 
     /// What failed, and what to do: the failures that a person can mend have a next step.
     pub(crate) fn explain(&self, what: &str, code: Option<&str>, error: &dyn fmt::Display) -> anyhow::Error {
+        if code.is_none() && error.to_string().contains(NO_CREDENTIALS) {
+            return anyhow!(
+                "cannot {what} in {}: there are no credentials for AWS: give --profile, set AWS_PROFILE, or AWS_ACCESS_KEY_ID and \
+                 AWS_SECRET_ACCESS_KEY, or sign in with `aws sso login`; `aws sts get-caller-identity` tells who you are",
+                self.region()
+            );
+        }
         let next_step = match code.unwrap_or_default() {
             "ExpiredToken" | "ExpiredTokenException" | "RequestExpired" => {
                 "the credentials have expired: sign in again, such as with `aws sso login`"

@@ -97,6 +97,7 @@ pub(crate) fn change(aws: &StandinAws, words: &[&str]) -> Result<(), ScenarioErr
             let body = serde_json::from_str(body).map_err(|error| wrong(&error))?;
             aws.answer_next(operation, Reply { status: 200, body });
         }
+        ["allows", operation] => aws.allow(operation),
         ["refuses", operation, code] => aws.refuse(operation, code),
         ["has-no-parameter", name] => aws.delete_parameter(name),
         ["has-no-function", name] => aws.delete_function(name),

@@ -76,16 +76,6 @@ impl EmbeddedWorld {
         }
     }
 
-    pub(crate) fn redactions(&self) -> Vec<(&'static str, String)> {
-        vec![
-            ("[GITLAB]", self.scene.gitlab.url().authority().to_owned()),
-            ("[AWS]", self.aws.url().authority().to_owned()),
-            ("[FOLDER]", self.folder.path().display().to_string()),
-            ("[SHELL_RUNNER]", SHELL_RUNNER.to_owned()),
-            ("[VERSION]", env!("CARGO_PKG_VERSION").to_owned()),
-        ]
-    }
-
     /// A job in a pipeline of its own. A held one runs until it is released.
     async fn start_job(&mut self, name: &str, tags: &[&str], is_held: bool) {
         let release = self.folder.path().join("released");
@@ -156,6 +146,16 @@ impl World for EmbeddedWorld {
 
     fn values(&self) -> BTreeMap<String, String> {
         self.values.clone()
+    }
+
+    fn redactions(&self) -> Vec<(&'static str, String)> {
+        let mut redactions = vec![
+            ("[GITLAB]", self.scene.gitlab.url().authority().to_owned()),
+            ("[AWS]", self.aws.url().authority().to_owned()),
+            ("[VERSION]", env!("CARGO_PKG_VERSION").to_owned()),
+        ];
+        redactions.extend(self.values.get("JOB").map(|job| ("[JOB]", job.clone())));
+        redactions
     }
 
     async fn prepare(&mut self, directive: &[String]) -> Result<(), ScenarioError> {

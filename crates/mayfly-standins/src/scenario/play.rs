@@ -8,6 +8,7 @@ use std::time::Duration;
 use regex::{Captures, Regex};
 use tokio::process::Command;
 
+use super::golden::Redacted;
 use super::read::{CommandLine, Line, is_world};
 use super::{Scenario, ScenarioError, World};
 
@@ -88,7 +89,7 @@ impl<W: World> Player<'_, W> {
         })?;
         let (output, said) = ended?;
         self.remember(&String::from_utf8_lossy(&output.stdout))?;
-        Ok(said)
+        Ok(Redacted::new(&self.world.redactions())?.of(&said))
     }
 
     async fn run_once(&self, command: &CommandLine) -> Result<Output, ScenarioError> {
@@ -136,13 +137,14 @@ impl<W: World> Player<'_, W> {
         let mut values = self.world.values();
         values.extend(self.remembered.clone());
         let mut unknown = None;
-        let meant = regex(r"\$([A-Z_]+)")?.replace_all(word, |found: &Captures<'_>| match values.get(&found[1]) {
-            Some(value) => value.clone(),
-            None => {
-                unknown = Some(found[0].to_owned());
-                String::new()
-            }
-        });
+        let meant =
+            regex(r"\$([A-Z_]+)")?.replace_all(word, |found: &Captures<'_>| match values.get(&found[1]) {
+                Some(value) => value.clone(),
+                None => {
+                    unknown = Some(found[0].to_owned());
+                    String::new()
+                }
+            });
         match unknown {
             Some(name) => Err(ScenarioError(format!("nothing is known yet that {name} could stand for"))),
             None => Ok(meant.into_owned()),
