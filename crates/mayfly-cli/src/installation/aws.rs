@@ -22,8 +22,8 @@ const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(20);
 /// No function of ours may run for longer than Lambda lets any run: 15 minutes.
 const INVOKE_TIMEOUT: Duration = Duration::from_mins(15);
 
-/// What the SDK says, and then all that it tried, line by line.
-const NO_CREDENTIALS: &str = "no credentials found in chain";
+/// What the SDK says of each place where it looked for credentials and found none.
+const NO_CREDENTIALS: &str = "the credential provider was not enabled";
 
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "AWS")]
@@ -143,7 +143,7 @@ impl Account {
     pub(crate) fn explain(&self, what: &str, code: Option<&str>, error: &dyn fmt::Display) -> anyhow::Error {
         if code.is_none() && error.to_string().contains(NO_CREDENTIALS) {
             return anyhow!(
-                "cannot {what} in {}: there are no credentials for AWS: give --profile, set AWS_PROFILE, or AWS_ACCESS_KEY_ID and \
+                "cannot {what} in {}: there are no credentials for AWS: check --profile and AWS_PROFILE, set AWS_ACCESS_KEY_ID and \
                  AWS_SECRET_ACCESS_KEY, or sign in with `aws sso login`; `aws sts get-caller-identity` tells who you are",
                 self.region()
             );

@@ -43,7 +43,7 @@ fn root() -> PathBuf {
 fn session(scenario: &Scenario, file: &Path) -> Result<(), Failed> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     runtime.block_on(async {
-        let mut world = EmbeddedWorld::new(&root()).await;
+        let mut world = EmbeddedWorld::new(&root(), scenario.worlds.len() > 1).await;
         let transcript = play(scenario, &mut world).await?;
         world.end().await;
         compare(&transcript, file)?;

@@ -28,12 +28,14 @@ pub(crate) struct EmbeddedWorld {
     local: Option<Mayfly>,
     values: BTreeMap<String, String>,
     folder: TempDir,
+    /// True if the session is played in other worlds too.
+    is_shared: bool,
     _stop: oneshot::Sender<()>,
 }
 
 impl EmbeddedWorld {
     /// Three stacks whose tables are empty, and a GitLab with the project `group/app`.
-    pub(crate) async fn new(root: &Path) -> Self {
+    pub(crate) async fn new(root: &Path, is_shared: bool) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let address = format!("http://{}", listener.local_addr().unwrap());
@@ -55,7 +57,7 @@ impl EmbeddedWorld {
         let ago = |hours| (SystemClock.now() - SignedDuration::from_hours(hours)).to_string();
         let values = [
             ("SHELL_RUNNER", SHELL_RUNNER.to_owned()),
-            ("GITLAB", scene.gitlab.url().to_string()),
+            ("WEBHOOK", aws::webhook(&aws)),
             ("TWO_HOURS_AGO", ago(2)),
             ("THREE_HOURS_AGO", ago(3)),
             ("LAST_MONTH", ago(30 * 24)),
@@ -65,7 +67,7 @@ impl EmbeddedWorld {
         copy_files(&root.join("scenarios/files"), folder.path(), &values).unwrap();
         fs::copy(root.join("helper-scripts/mappings.yaml"), folder.path().join("mappings.yaml")).unwrap();
         std::os::unix::fs::symlink(scene.data_dir(), folder.path().join("data")).unwrap();
-        Self { aws, store, scene, local: None, values, folder, _stop: stop }
+        Self { aws, store, scene, local: None, values, folder, is_shared, _stop: stop }
     }
 
     /// Ends what still runs.
@@ -151,9 +153,14 @@ impl World for EmbeddedWorld {
     fn redactions(&self) -> Vec<(&'static str, String)> {
         let mut redactions = vec![
             ("[GITLAB]", self.scene.gitlab.url().authority().to_owned()),
+            ("[WEBHOOK]", aws::webhook(&self.aws)),
             ("[AWS]", self.aws.url().authority().to_owned()),
             ("[VERSION]", env!("CARGO_PKG_VERSION").to_owned()),
         ];
+        // One that is the same in all worlds need not be hidden in sessions of this one alone.
+        if self.is_shared {
+            redactions.push(("[SHELL_RUNNER]", SHELL_RUNNER.to_owned()));
+        }
         redactions.extend(self.values.get("JOB").map(|job| ("[JOB]", job.clone())));
         redactions
     }

@@ -9,7 +9,7 @@ use snapbox::{Assert, Data, Redactions};
 use super::ScenarioError;
 
 /// What differs each time, and what is written for it. Patterns that are longer come first.
-const VARYING: [(&str, &str); 12] = [
+const VARYING: [(&str, &str); 13] = [
     ("[TIME]", "[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:[.][0-9]+)?Z"),
     ("[CHANGE]", "[0-9]{8}T[0-9]{6}[.][0-9]{6}Z"),
     ("[AFTER]", "[+][0-9]+[.][0-9]{3} s"),
@@ -25,6 +25,7 @@ const VARYING: [(&str, &str); 12] = [
         "[HOLDER]",
         r"(?:; |: .)(?<redacted>local-[0-9a-f]{32}|[0-9]{4}/[0-9]{2}/[0-9]{2}/\[[$]LATEST\][0-9a-f]+)",
     ),
+    ("[COUNT]", "(?<redacted>[0-9]+) further mapping"),
     ("[CALLER]", "arn:aws:(?:iam|sts)::[0-9]{12}:(?:assumed-role/operator/me|root|user/[a-z]+)"),
 ];
 
