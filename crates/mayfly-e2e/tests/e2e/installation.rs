@@ -95,7 +95,7 @@ impl Installation {
         self.put_row(&to_shell_runner("job#without-rights", "tags#")).await;
         self.put_row(&to_shell_runner("job#session-build", "tags#")).await;
         let mut paused = to_shell_runner("job#session-paused", "tags#");
-        paused.push(("paused", text("until the first session")));
+        paused.push(("paused", text("the compiler is updated until noon")));
         self.put_row(&paused).await;
         let mut with_rights = to_shell_runner("job#with-rights", "tags#");
         with_rights.push(("keep_aws_credentials", AttributeValue::Bool(true)));

@@ -9,13 +9,14 @@ use snapbox::{Assert, Data, Redactions};
 use super::ScenarioError;
 
 /// What differs each time, and what is written for it. Patterns that are longer come first.
-const VARYING: [(&str, &str); 13] = [
+const VARYING: [(&str, &str); 14] = [
     ("[TIME]", "[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:[.][0-9]+)?Z"),
     ("[CHANGE]", "[0-9]{8}T[0-9]{6}[.][0-9]{6}Z"),
     ("[AFTER]", "[+][0-9]+[.][0-9]{3} s"),
     ("[LENGTH]", "(?:waited   |, )(?<redacted>[0-9]+[.][0-9]{3} s)"),
     ("[AGE]", "  (?<redacted>[0-9]{3,} d(?: [0-9]+ h)?)"),
     ("[AGE]", "  (?<redacted>[0-9]+ s) +(?:runs its job|waits for|its machine|its agent)"),
+    ("[AGE]", "  (?:pending|running|success|failed|canceled) +(?<redacted>[0-9]+ s)"),
     ("[RUNNER]", "mayfly-(?:ec2-i-|lambda-|local-)[0-9a-f]{8,}(?:-[0-9a-f-]+)?"),
     ("[ID]", "(?:registration|runner) (?<redacted>[0-9]+)"),
     ("[ID]", "(?m)^ [a-z]+(?:/[a-z]+)+ +(?<redacted>[0-9]+) "),

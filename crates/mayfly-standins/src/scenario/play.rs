@@ -77,9 +77,8 @@ impl<W: World> Player<'_, W> {
             loop {
                 ticks.tick().await;
                 let output = self.run_once(command).await?;
-                let said = transcript_of(&output);
-                if until.as_ref().is_none_or(|text| said.contains(text)) {
-                    return Ok((output, said));
+                if until.as_ref().is_none_or(|text| transcript_of(&output).contains(text)) {
+                    return Ok(output);
                 }
             }
         };
@@ -87,9 +86,14 @@ impl<W: World> Player<'_, W> {
         let ended = ended.map_err(|_| {
             ScenarioError(format!("`{}` never said `{}`", command.text, until.unwrap_or_default()))
         })?;
-        let (output, said) = ended?;
+        let mut output: Output = ended?;
         self.remember(&String::from_utf8_lossy(&output.stdout))?;
-        Ok(Redacted::new(&self.world.redactions())?.of(&said))
+        if let Some(name) = &command.output {
+            let written = std::fs::write(self.world.folder().join(name), &output.stdout);
+            written.map_err(|error| cannot(command, &format!("write {name}"), &error))?;
+            output.stdout.clear();
+        }
+        Ok(Redacted::new(&self.world.redactions())?.of(&transcript_of(&output)))
     }
 
     async fn run_once(&self, command: &CommandLine) -> Result<Output, ScenarioError> {
@@ -104,23 +108,14 @@ impl<W: World> Player<'_, W> {
                 process.env(name, self.meant(value)?);
             }
         }
-        let cannot = |what: &str, error: &dyn std::fmt::Display| {
-            ScenarioError(format!("`{}`: cannot {what}: {error}", command.text))
-        };
         process.stdin(match &command.input {
             Some(name) => {
                 let file = File::open(self.world.folder().join(name));
-                file.map_err(|error| cannot(&format!("read {name}"), &error))?.into()
+                file.map_err(|error| cannot(command, &format!("read {name}"), &error))?.into()
             }
             None => Stdio::null(),
         });
-        let mut output = process.output().await.map_err(|error| cannot("be run", &error))?;
-        if let Some(name) = &command.output {
-            let written = std::fs::write(self.world.folder().join(name), &output.stdout);
-            written.map_err(|error| cannot(&format!("write {name}"), &error))?;
-            output.stdout.clear();
-        }
-        Ok(output)
+        process.output().await.map_err(|error| cannot(command, "be run", &error))
     }
 
     fn remember(&mut self, said: &str) -> Result<(), ScenarioError> {
@@ -150,6 +145,10 @@ impl<W: World> Player<'_, W> {
             None => Ok(meant.into_owned()),
         }
     }
+}
+
+fn cannot(command: &CommandLine, what: &str, error: &dyn std::fmt::Display) -> ScenarioError {
+    ScenarioError(format!("`{}`: cannot {what}: {error}", command.text))
 }
 
 fn regex(pattern: &str) -> Result<Regex, ScenarioError> {
