@@ -31,7 +31,9 @@ fn main() -> ExitCode {
     let sessions = sessions(&root().join("scenarios")).unwrap();
     let trials = sessions.into_iter().filter_map(|(name, file)| {
         let scenario = Scenario::read(&file).unwrap();
-        scenario.is_for(WORLD).then(|| Trial::test(name, move || session(&scenario, &file)))
+        scenario
+            .is_for(WORLD)
+            .then(|| Trial::test(format!("session_{name}"), move || session(&scenario, &file)))
     });
     libtest_mimic::run(&Arguments::from_args(), trials.collect()).exit_code()
 }

@@ -132,14 +132,12 @@ impl<W: World> Player<'_, W> {
         let mut values = self.world.values();
         values.extend(self.remembered.clone());
         let mut unknown = None;
-        let meant =
-            regex(r"\$([A-Z_]+)")?.replace_all(word, |found: &Captures<'_>| match values.get(&found[1]) {
-                Some(value) => value.clone(),
-                None => {
-                    unknown = Some(found[0].to_owned());
-                    String::new()
-                }
-            });
+        let meant = regex(r"\$([A-Z_]+)")?.replace_all(word, |found: &Captures<'_>| {
+            values.get(&found[1]).cloned().unwrap_or_else(|| {
+                unknown = Some(found[0].to_owned());
+                String::new()
+            })
+        });
         match unknown {
             Some(name) => Err(ScenarioError(format!("nothing is known yet that {name} could stand for"))),
             None => Ok(meant.into_owned()),
@@ -164,12 +162,12 @@ fn transcript_of(output: &Output) -> String {
         text.extend([escape, line, "\n"]);
     }
     for line in String::from_utf8_lossy(&output.stderr).trim_end().lines() {
-        text.extend([format!("! {line}").trim_end(), "\n"]);
+        text.extend(["! ", line].concat().trim_end().chars().chain(['\n']));
     }
     match output.status.code() {
         Some(0) => {}
-        Some(code) => text += &format!("[exit {code}]\n"),
-        None => text += &format!("[{}]\n", output.status),
+        Some(code) => text.extend(["[exit ", &code.to_string(), "]\n"]),
+        None => text.extend(["[", &output.status.to_string(), "]\n"]),
     }
     text
 }
