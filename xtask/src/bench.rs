@@ -27,6 +27,11 @@ struct Program {
 const BENCHMARKS: &[Benchmark] = &[
     Benchmark { name: "intake", package: "mayfly-local", programs: &[] },
     Benchmark {
+        name: "mappings",
+        package: "mayfly-standins",
+        programs: &[Program { package: "mayfly-cli", kind: "--bin", name: "mayfly" }],
+    },
+    Benchmark {
         name: "cold-start",
         package: "mayfly-standins",
         programs: &[
@@ -88,7 +93,7 @@ mod tests {
     #[test]
     fn an_unknown_name_lists_the_known_ones() {
         let message = find("outtake").unwrap_err().to_string();
-        assert_eq!(message, "no benchmark is called \"outtake\"; known: intake, cold-start");
+        assert_eq!(message, "no benchmark is called \"outtake\"; known: intake, mappings, cold-start");
     }
 
     #[test]

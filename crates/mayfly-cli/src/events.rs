@@ -2,7 +2,6 @@
 
 mod archive;
 mod choose;
-pub(crate) mod consent;
 mod letters;
 mod machines;
 mod read;
@@ -21,12 +20,12 @@ use mayfly_core::event::JobEvent;
 use mayfly_local::letters::StoppedQueue;
 
 use self::choose::{Chosen, FilterFlags, Machine, is_forgotten};
-use self::consent::consent;
 use self::letters::{LOOK_SECONDS, Letters, REPLAY_SECONDS};
 use self::machines::{Machines, Outcome, What};
 use self::replay::{Handler, Replayer, for_nobody};
 use self::report::{Listed, Passed, Replay, Replayed};
 use self::source::{From, Gathered, Item, gather, gather_beside};
+use crate::consent::consent;
 use crate::installation::DEFAULT_STACK;
 use crate::installation::aws::{Account, AwsFlags};
 use crate::output::{OutputFlags, counted};
@@ -228,7 +227,7 @@ fn ask(chosen: &Chosen<Item>, is_agreed: bool, now: Timestamp) -> anyhow::Result
         if old == 1 { "is" } else { "are" }
     );
     let instead = "give --yes to replay them all the same, or --since 8d to leave them out";
-    consent(&warning, "Replay them?", instead, is_agreed)
+    consent(&format!("{warning}.\nReplay them?"), &format!("{warning}; {instead}"), is_agreed)
 }
 
 /// What a dry run tells of an event.

@@ -16,8 +16,7 @@ use mayfly_core::resolve::{ResolveInput, near_misses, resolve};
 use self::answer::Answer;
 use self::happened::Happened;
 use self::question::Question;
-use crate::installation::InstallationFlags;
-use crate::installation::mappings::DefaultFlag;
+use crate::installation::mappings::{DefaultFlag, MappingFlags};
 use crate::job_ref::{GitlabFlags, JobRef};
 use crate::output::OutputFlags;
 
@@ -49,7 +48,7 @@ pub(crate) struct ExplainCommand {
     #[arg(long, value_name = "TARGET")]
     default_target: Option<DefaultFlag>,
     #[command(flatten)]
-    installation: InstallationFlags,
+    mappings: MappingFlags,
     #[command(flatten)]
     gitlab: GitlabFlags,
     #[command(flatten)]
@@ -88,7 +87,7 @@ pub(crate) async fn run(command: ExplainCommand) -> anyhow::Result<ExitCode> {
         },
         (None, None, Some(job)) => {
             let key = job.key(&command.gitlab).await?;
-            let ledger = command.installation.ledger().await?;
+            let ledger = command.mappings.installation.ledger().await?;
             let Some(record) = ledger.get().get(&key, SystemClock.now()).await? else {
                 crate::complain(&format!(
                     "the ledger does not know job {key}: its events never came, or it was forgotten; \
@@ -110,7 +109,7 @@ async fn answer(
     happened: Option<Happened>,
     command: &ExplainCommand,
 ) -> anyhow::Result<Answer> {
-    let opened = command.installation.mappings(command.default_target.as_ref()).await?;
+    let opened = command.mappings.mappings(command.default_target.as_ref()).await?;
     let rows: Vec<StoredMapping> = opened.rows().await?.into_iter().map(|row| row.mapping).collect();
     let input = ResolveInput {
         project: question.project.as_ref(),

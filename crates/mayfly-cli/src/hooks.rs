@@ -6,10 +6,8 @@ pub(crate) mod places;
 pub(crate) mod plan;
 mod report;
 
-use std::io::{IsTerminal, stdin};
 use std::process::ExitCode;
 
-use anyhow::bail;
 use clap::{Args, Subcommand};
 use mayfly_gitlab::client::GitlabClient;
 use url::Url;
@@ -19,6 +17,7 @@ use self::credentials::{CredentialFlags, Credentials};
 use self::places::PlacesFlags;
 use self::plan::{Act, Wanted};
 use self::report::{HooksReport, Listed};
+use crate::consent::consent;
 use crate::gitlab_access::{self, GitlabAccessFlags, LazyAccount};
 use crate::installation::DEFAULT_STACK;
 use crate::installation::aws::AwsFlags;
@@ -189,9 +188,11 @@ async fn remove(command: RemoveCommand) -> anyhow::Result<ExitCode> {
         return finish(command.output, &HooksReport::planned(&session.url, &plan));
     }
     let count: usize = plan.iter().flatten().map(|(_, acts)| acts.len()).sum();
-    if count > 0 && !command.yes && !is_confirmed(count, &session.url)? {
-        bail!("nothing is removed");
-    }
+    let webhooks = counted(count, "webhook");
+    let question = format!("Remove {webhooks} to {}?", session.url);
+    let unasked =
+        format!("{webhooks} would be removed and nobody can be asked: say --yes, or look first with --dry-run");
+    consent(&question, &unasked, command.yes || count == 0)?;
     let outcomes = act::perform(&session.client, plan, &session.url, &Credentials::default()).await;
     finish(command.output, &HooksReport::done(&session.url, outcomes))
 }
@@ -214,17 +215,6 @@ fn planned(
         (looked.place, acts)
     };
     looked.into_iter().map(|looked| looked.map(plan)).collect()
-}
-
-fn is_confirmed(count: usize, url: &Url) -> anyhow::Result<bool> {
-    if !stdin().is_terminal() {
-        bail!(
-            "{} would be removed and nobody can be asked: say --yes, or look first with --dry-run",
-            counted(count, "webhook")
-        );
-    }
-    let question = format!("Remove {} to {url}?", counted(count, "webhook"));
-    Ok(dialoguer::Confirm::new().with_prompt(question).default(false).interact()?)
 }
 
 fn finish(output: OutputFlags, report: &HooksReport) -> anyhow::Result<ExitCode> {

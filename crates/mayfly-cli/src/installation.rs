@@ -1,8 +1,8 @@
 //! Where the installation is that a command is about, and its ledger.
 
 pub(crate) mod aws;
-pub(crate) mod parameters;
 pub(crate) mod mappings;
+pub(crate) mod parameters;
 pub(crate) mod stack;
 
 use std::path::PathBuf;
@@ -29,10 +29,6 @@ pub(crate) struct InstallationFlags {
     /// `cloudformation:DescribeStacks`.
     #[arg(long, value_name = "NAME", conflicts_with = "stack")]
     table: Option<String>,
-    /// The mapping table. Without it, the stack's outputs tell. What the stack's parameters say, such as the default target, is
-    /// then not known.
-    #[arg(long, value_name = "NAME", conflicts_with_all = ["stack", "data_dir"])]
-    mapping_table: Option<String>,
     #[command(flatten)]
     aws: AwsFlags,
 }

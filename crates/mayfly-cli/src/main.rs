@@ -1,11 +1,12 @@
 #![doc = include_str!("../README.md")]
 
+mod ci_file;
+mod consent;
 mod doctor;
+mod events;
+mod explain;
 mod gitlab_access;
 mod hooks;
-mod events;
-mod ci_file;
-mod explain;
 mod installation;
 mod job_ref;
 mod local;

@@ -181,7 +181,8 @@ fn read_mapping(key: &MappingKey, attributes: &Attributes) -> Result<Mapping, St
                 .unwrap_or(default.pass_env),
         },
         paused: read(attributes, PAUSED, "why its jobs are to wait (a text), `true` or `false`", as_pause)?
-            .flatten(),
+            .filter(|reason| !reason.is_empty())
+            .map(str::to_owned),
     })
 }
 
@@ -201,11 +202,11 @@ fn read_target(attributes: &Attributes) -> Result<Target, String> {
 }
 
 /// The value of an attribute, if it is there and not NULL.
-fn read<T>(
-    attributes: &Attributes,
+fn read<'a, T>(
+    attributes: &'a Attributes,
     attribute: &str,
     expected: &str,
-    parse: impl FnOnce(&Attribute) -> Option<T>,
+    parse: impl FnOnce(&'a Attribute) -> Option<T>,
 ) -> Result<Option<T>, String> {
     match attributes.get(attribute) {
         None | Some(Attribute::Null) => Ok(None),
@@ -259,11 +260,12 @@ fn as_number(value: &Attribute) -> Option<u32> {
     }
 }
 
-/// Why jobs are kept waiting: a text, or `true`.
-fn as_pause(value: &Attribute) -> Option<Option<String>> {
-    match (as_bool(value), as_text(value)) {
-        (Some(is_paused), _) => Some(is_paused.then(|| NO_REASON.to_owned())),
-        (None, text) => text.map(|text| Some(text.to_owned()).filter(|text| !text.is_empty())),
+/// Why jobs are kept waiting: a text, or `true`. Nothing if they are not.
+fn as_pause(value: &Attribute) -> Option<&str> {
+    match as_bool(value) {
+        Some(true) => Some(NO_REASON),
+        Some(false) => Some(""),
+        None => as_text(value),
     }
 }
 

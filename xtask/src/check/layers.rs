@@ -183,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn the_ec2_client_is_used_by_one_crate_and_is_not_in_the_demo() {
+    fn the_ec2_client_is_used_by_few_and_is_not_in_the_demo() {
         let demo = Member {
             tests_use: set(&["aws-sdk-ec2"]),
             below: set(&["aws-sdk-dynamodb", "aws-sdk-ec2"]),
@@ -192,7 +192,7 @@ mod tests {
         check(
             demo,
             &[
-                "mayfly-demo: uses aws-sdk-ec2, which only mayfly-aws may",
+                "mayfly-demo: uses aws-sdk-ec2, which only mayfly-aws, mayfly-cli may",
                 "mayfly-demo: aws-sdk-ec2 is below it, directly or not, and must not be",
             ],
         );

@@ -46,7 +46,7 @@ async fn a_row_typed_in_a_console_is_read() {
     let rows = mappings_of(&server).candidates(None, &job("build")).await.unwrap();
     let readable = rows.iter().find_map(|row| match row {
         StoredMapping::Readable(mapping) => Some(mapping),
-        StoredMapping::Unreadable { .. } => None,
+        StoredMapping::Unreadable { .. } | StoredMapping::Pause { .. } => None,
     });
     let mapping = readable.unwrap();
     assert_eq!(mapping.key.to_string(), "job#build tags#docker#linux");
@@ -92,7 +92,7 @@ async fn a_row_that_cannot_be_read_hides_no_other_and_is_told_only_to_the_jobs_i
     let mut unreadable: Vec<String> = rows
         .into_iter()
         .filter_map(|row| match row {
-            StoredMapping::Readable(_) => None,
+            StoredMapping::Readable(_) | StoredMapping::Pause { .. } => None,
             StoredMapping::Unreadable { key, row, reason } => {
                 assert!(key.is_none_or(|key| key.to_string() == row));
                 Some(format!("{row}: {reason}"))
@@ -138,4 +138,13 @@ async fn an_item_of_a_later_version_is_read() {
         .unwrap();
     let stored = LedgerRecord { version: 1, ..record };
     assert_eq!(ledger.get(&stored.key, contracts::NOW).await.unwrap(), Some(stored));
+}
+
+#[tokio::test]
+async fn a_pause_typed_by_hand_is_found_for_every_job() {
+    let server = Server::in_memory().await;
+    put(&server, MAPPING_TABLE, &[("pk", text("pause")), ("sk", text("all")), ("reason", text("upgrade"))])
+        .await;
+    let rows = mappings_of(&server).candidates(None, &job("build")).await.unwrap();
+    assert_eq!(rows, [StoredMapping::Pause { reason: "upgrade".to_owned() }]);
 }

@@ -3,6 +3,7 @@
 use std::str::FromStr;
 
 use anyhow::anyhow;
+use clap::Args;
 use mayfly_aws::dynamodb::MappingTable;
 use mayfly_core::error::Chain;
 use mayfly_core::lint::{DefaultFact, InstallationFacts, Invocable, JobTags, Site, TableRow};
@@ -89,19 +90,31 @@ pub(crate) fn table_row(row: &MappingRow) -> TableRow {
     TableRow { partition_key, sort_key, mapping: row.read() }
 }
 
-impl InstallationFlags {
+/// Where an installation is whose mappings are looked at.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct MappingFlags {
+    #[command(flatten)]
+    pub(crate) installation: InstallationFlags,
+    /// The mapping table. Without it, the stack's outputs tell. What the stack's parameters say, such as the default target, is
+    /// then not known.
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["stack", "data_dir"], help_heading = "Installation")]
+    mapping_table: Option<String>,
+}
+
+impl MappingFlags {
     /// Finds the installation and opens its mapping table. Only reads are made with it.
     pub(crate) async fn mappings(&self, default: Option<&DefaultFlag>) -> anyhow::Result<OpenedMappings> {
-        if let Some(data_dir) = &self.data_dir {
+        let installation = &self.installation;
+        if let Some(data_dir) = &installation.data_dir {
             let store = Store::Embedded(EmbeddedMappings::open(data_dir).await?);
             let facts = facts(Site::DataFolder, DefaultFact::Known(Some(local())), default);
             return Ok(OpenedMappings { store, facts, account: None, default_is_assumed: default.is_none() });
         }
-        let account = Account::connect(&self.aws).await?;
+        let account = Account::connect(&installation.aws).await?;
         let (table, facts) = if let Some(table) = &self.mapping_table {
             (table.clone(), facts(Site::Aws, DefaultFact::NotKnown, default))
         } else {
-            let stack = account.stack(&self.stack).await?;
+            let stack = account.stack(&installation.stack).await?;
             (stack.output("MappingTable")?.to_owned(), of_stack(&stack, default))
         };
         // It is only read.

@@ -1,12 +1,10 @@
 //! `mayfly mappings rm`, `import`, `diff` and `apply`, and how every command makes its change.
 
 use std::fmt::Write;
-use std::io::{IsTerminal, stdin};
 use std::process::ExitCode;
 
-use anyhow::{Context, anyhow, bail};
+use anyhow::{anyhow, bail};
 use clap::Args;
-use dialoguer::Confirm;
 use indicatif::ProgressBar;
 use mayfly_aws::answer_code;
 use mayfly_aws::dynamodb::{WriteError, transactions_of};
@@ -20,6 +18,7 @@ use super::file;
 use super::key::KeyFlags;
 use super::show::{changes_text, changes_tree};
 use super::table::{Need, OpenedTable, TableFlags};
+use crate::consent::consent;
 use crate::output::{OutputFlags, Report, counted};
 
 /// Remove one mapping.
@@ -131,7 +130,9 @@ impl EditFlags {
             );
         }
         self.show(&shown)?;
-        self.confirm()?;
+        let unasked =
+            "nothing is written: there is no terminal to ask on; give --yes to write without asking";
+        consent("Write this?", unasked, self.yes)?;
         let who = table.who().await?;
         let head =
             ChangeHead { at: SystemClock.now(), who, command: command.to_owned(), planned: changes.len() };
@@ -151,21 +152,6 @@ impl EditFlags {
             crate::note(text.trim_end());
         }
         Ok(())
-    }
-
-    fn confirm(&self) -> anyhow::Result<()> {
-        if self.yes {
-            return Ok(());
-        }
-        if !stdin().is_terminal() {
-            bail!("nothing is written: there is no terminal to ask on; give --yes to write without asking");
-        }
-        let answer = Confirm::new().with_prompt("Write this?").default(false).interact();
-        if answer.context("cannot ask on this terminal: give --yes to write without asking")? {
-            Ok(())
-        } else {
-            bail!("nothing is written: it was not confirmed")
-        }
     }
 }
 

@@ -16,8 +16,7 @@ use self::report::{LintReport, Looked};
 use super::document::Document;
 use super::file;
 use crate::ci_file;
-use crate::installation::InstallationFlags;
-use crate::installation::mappings::{DefaultFlag, facts_offline, table_row};
+use crate::installation::mappings::{DefaultFlag, MappingFlags, facts_offline, table_row};
 use crate::output::{terminal_width, write_out};
 
 /// Look for mistakes in the mapping table: rows that cannot be read or reached, tags that do not decide, functions that are missing
@@ -51,7 +50,7 @@ pub(crate) struct LintCommand {
     #[arg(long, value_enum, value_name = "SEVERITY", default_value = "warning")]
     fail_on: FailOn,
     #[command(flatten)]
-    installation: InstallationFlags,
+    mappings: MappingFlags,
     /// How findings are printed. Text is for people and may change; JSON keeps its names; SARIF (2.1.0) is for tools that show
     /// findings of many programs.
     #[arg(long, short, value_enum, value_name = "FORMAT", default_value = "text", help_heading = "Output")]
@@ -115,12 +114,12 @@ pub(crate) async fn run(command: LintCommand) -> anyhow::Result<ExitCode> {
     let default = command.default_target.as_ref();
     let (mut installation, rows, functions) = match document {
         Some(document) if command.offline => {
-            (facts_offline(default), in_key_order(document), BTreeMap::new())
+            (facts_offline(default), in_key_order(&document), BTreeMap::new())
         }
         document => {
-            let opened = command.installation.mappings(default).await?;
+            let opened = command.mappings.mappings(default).await?;
             let rows = match document {
-                Some(document) => in_key_order(document),
+                Some(document) => in_key_order(&document),
                 None => opened.rows().await?,
             };
             let functions = match &opened.account {
@@ -150,7 +149,7 @@ pub(crate) async fn run(command: LintCommand) -> anyhow::Result<ExitCode> {
     Ok(if fails { ExitCode::from(FOUND) } else { ExitCode::SUCCESS })
 }
 
-fn in_key_order(document: Document) -> Vec<TableRow> {
+fn in_key_order(document: &Document) -> Vec<TableRow> {
     let mut rows: Vec<TableRow> = document.rows.iter().map(table_row).collect();
     rows.sort_by(|a, b| (&a.partition_key, &a.sort_key).cmp(&(&b.partition_key, &b.sort_key)));
     rows

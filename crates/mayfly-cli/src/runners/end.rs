@@ -12,7 +12,7 @@ use mayfly_core::runner_name::RunnerName;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use crate::events::consent::consent;
+use crate::consent::consent;
 use crate::installation::DEFAULT_STACK;
 use crate::installation::aws::{Account, AwsFlags};
 use crate::output::{OutputFlags, Report, printable};
@@ -118,7 +118,8 @@ pub(super) async fn run(command: EndCommand) -> anyhow::Result<ExitCode> {
     }
     let dies = if command.force { "and the job that it may have dies with it" } else { "if it has no job" };
     let warning = format!("runner {runner} ends, {dies}");
-    consent(&warning, "End it?", "give --yes to end it", command.yes)?;
+    let unasked = format!("{warning}; give --yes to end it");
+    consent(&format!("{warning}.\nEnd it?"), &unasked, command.yes)?;
     let account = Account::connect(&command.aws).await?;
     let by = caller(&account).await?;
     let order = EndOrder { runner: runner.clone(), reason: command.reason, by, force: command.force };

@@ -101,10 +101,8 @@ async fn history() {
     let all = changes(&world, &[]).await;
     let commands: Vec<&str> = all.iter().map(|change| change["command"].as_str().unwrap()).collect();
     assert_eq!(commands, ["mappings rm", "mappings put", "mappings put", "mappings put"]);
-    assert!(
-        all.iter()
-            .all(|change| change["who"] == "arn:aws:iam::123456789012:user/ann" && change["whole"] == true)
-    );
+    assert!(all.iter().all(|change| change["who"] == "arn:aws:sts::123456789012:assumed-role/operator/me"
+        && change["whole"] == true));
     assert_eq!(changes(&world, &["build"]).await.len(), 3);
     assert_eq!(changes(&world, &["job#test"]).await.len(), 1);
     assert_eq!(changes(&world, &["--limit", "1"]).await, all[..1]);
@@ -113,7 +111,9 @@ async fn history() {
     let removal = all[0]["change"].as_str().unwrap();
     let text = world.mappings(&["history", removal]).await.ok();
     assert!(
-        text.contains("by arn:aws:iam::123456789012:user/ann with `mappings rm`\n- job build\n"),
+        text.contains(
+            "by arn:aws:sts::123456789012:assumed-role/operator/me with `mappings rm`\n- job build\n"
+        ),
         "{text}"
     );
     assert!(

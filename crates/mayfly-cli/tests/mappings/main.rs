@@ -4,6 +4,7 @@
 mod documents;
 mod edits;
 mod failures;
+mod pauses;
 mod world;
 
 use std::process::ExitCode;
@@ -11,7 +12,8 @@ use std::process::ExitCode;
 use libtest_mimic::{Arguments, Trial};
 
 fn main() -> ExitCode {
-    let trials = [edits::trials(), documents::trials(), failures::trials()].into_iter().flatten().collect();
+    let trials = [edits::trials(), documents::trials(), failures::trials(), pauses::trials()];
+    let trials = trials.into_iter().flatten().collect();
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
 }
 

@@ -96,6 +96,11 @@ impl World {
 
     /// Runs `mayfly mappings` with the credentials of the account.
     pub(crate) async fn mappings(&self, arguments: &[&str]) -> Answer {
+        self.mayfly(&[&["mappings"], arguments].concat()).await
+    }
+
+    /// Runs `mayfly` with the credentials of the account.
+    pub(crate) async fn mayfly(&self, arguments: &[&str]) -> Answer {
         let variables = [
             ("HOME", "/nonexistent"),
             ("AWS_ENDPOINT_URL", self.aws.url().as_str()),
@@ -103,7 +108,7 @@ impl World {
             ("AWS_SECRET_ACCESS_KEY", "hidden"),
             ("AWS_REGION", "eu-central-1"),
         ];
-        mayfly(&[&["mappings"], arguments].concat(), &variables).await
+        mayfly(arguments, &variables).await
     }
 
     /// Writes a file, and gives its path.

@@ -12,7 +12,7 @@ fn read_with(attributes: &[(&str, Attribute)]) -> Result<Mapping, String> {
     let attributes = attributes.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
     match row("job#build", "tags#", attributes).read() {
         StoredMapping::Readable(mapping) => Ok(mapping),
-        pause @ StoredMapping::Pause { .. } => panic!("{pause:?}"),
+        StoredMapping::Pause { reason } => Err(reason),
         StoredMapping::Unreadable { key, row, reason } => {
             assert_eq!(row, "job#build tags#");
             assert_eq!(key.unwrap().to_string(), row, "what is wrong is not the key");

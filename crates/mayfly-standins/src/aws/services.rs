@@ -94,7 +94,6 @@ pub(super) async fn answer(shared: &Shared, request: &Request) -> Response {
         ("AWSEvents", "PutEvents") => put_events(&mut known, &request.json()),
         ("AmazonSQS", "SendMessage") => send_message(&mut known, &request.json()),
         ("query", "DescribeStacks") => describe_stacks(&known, request),
-        ("query", "GetCallerIdentity") => caller_identity(),
         ("Lambda", "Invoke") => invoke(&mut known, request),
         _ => with_status(404, json!({ "__type": "UnknownOperationException", "message": operation })),
     }
@@ -150,12 +149,6 @@ fn describe_stacks(known: &Known, request: &Request) -> Response {
          </DescribeStacksResult></DescribeStacksResponse>"
     )
     .into_response()
-}
-
-fn caller_identity() -> Response {
-    "<GetCallerIdentityResponse><GetCallerIdentityResult><Arn>arn:aws:iam::123456789012:user/ann</Arn>\
-     <UserId>AIDAEXAMPLE</UserId><Account>123456789012</Account></GetCallerIdentityResult></GetCallerIdentityResponse>"
-        .into_response()
 }
 
 fn send_message(known: &mut Known, request: &Value) -> Response {

@@ -6,7 +6,7 @@ use mayfly_core::mapping::TargetType;
 
 use super::agenda::{MINUTE, Moment, SECOND};
 use super::compute::{Cause, Life, Which};
-use super::gitlab::{BEFORE_SCRIPT, Request, Status};
+use super::gitlab::{BEFORE_SCRIPT, Job, Request, Status};
 use super::sim::{Event, Sim};
 use super::tally::{Fact, Trouble};
 
@@ -136,7 +136,7 @@ impl Sim {
             self.at(until + wait, Event::ScriptOver(which, job));
             return;
         }
-        let is_begun = self.gitlab.job(job).is_some_and(|job| job.has_begun());
+        let is_begun = self.gitlab.job(job).is_some_and(Job::has_begun);
         self.report(job);
         if is_begun {
             self.leave_compute(which);

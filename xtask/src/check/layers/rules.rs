@@ -97,5 +97,6 @@ const AUTOSCALER: &[&str] = &["mayfly-app", "mayfly-aws", "mayfly-core", "mayfly
 /// What an agent needs on an instance and nowhere else. A function's agent is given its assignment.
 const AWS_OF_INSTANCES: &[&str] = &["aws-config", "aws-sdk-*"];
 
-/// Dependencies that only these crates may use, tests included. The EC2 client takes minutes to compile.
-pub(super) const ONLY_USED_BY: &[(&str, &[&str])] = &[("aws-sdk-ec2", &["mayfly-aws"])];
+/// Dependencies that only these crates may use, tests included. The EC2 client takes minutes to compile;
+/// `mayfly doctor` looks at images and instance types with it.
+pub(super) const ONLY_USED_BY: &[(&str, &[&str])] = &[("aws-sdk-ec2", &["mayfly-aws", "mayfly-cli"])];

@@ -317,8 +317,8 @@ fn the_row_of_the_manual_is_read() {
 fn what_the_reader_refuses_by_its_form_the_schema_refuses_too() {
     let schema = schema();
     let entries = [
-        r#"{}"#,
-        r#"1"#,
+        r"{}",
+        r"1",
         r#"{"type": "EC2"}"#,
         r#"{"job": "a"}"#,
         r#"{"job": 1, "type": "EC2"}"#,

@@ -1,0 +1,81 @@
+//! `mayfly pause` and `mayfly resume`.
+
+use libtest_mimic::Trial;
+use serde_json::{Value, json};
+
+use crate::trial;
+use crate::world::{World, document, lambda};
+
+pub(crate) fn trials() -> Vec<Trial> {
+    vec![
+        trial("a_paused_mapping_says_so_wherever_it_is_shown_until_it_is_resumed", pause_one()),
+        trial("a_pause_of_all_is_no_mapping_and_survives_an_apply", pause_all()),
+        trial("a_pause_of_nothing_is_refused", pause_nothing()),
+    ]
+}
+
+/// Two rows for `build`, one for `test`.
+async fn world() -> World {
+    let world = World::new().await;
+    let mut tagged = lambda("build");
+    tagged["tags"] = json!(["linux"]);
+    let file = world.file("mappings.json", &document(&[lambda("build"), tagged, lambda("test")]));
+    world.mappings(&["apply", &file, "--yes"]).await.ok();
+    world
+}
+
+/// The reasons of the rows that are paused, by their sort keys.
+async fn paused(world: &World) -> Vec<(String, String)> {
+    let reason = |item: &Value| item["paused"]["S"].as_str().map(str::to_owned);
+    let items = world.items().await;
+    items.iter().filter_map(|item| Some((item["sk"]["S"].as_str()?.to_owned(), reason(item)?))).collect()
+}
+
+async fn pause_one() {
+    let world = world().await;
+    let why = ["--reason", "the image is broken", "--yes"];
+    world.mayfly(&[&["pause", "build", "--tags", "linux"], &why[..]].concat()).await.ok();
+    assert_eq!(paused(&world).await, [("tags#linux".to_owned(), "the image is broken".to_owned())]);
+    let said = world.mayfly(&[&["pause", "build"], &why[..]].concat()).await.ok();
+    assert!(said.contains("1 to change"), "the other row: {said}");
+    assert_eq!(paused(&world).await.len(), 2);
+    let listed = world.mappings(&["list"]).await.ok();
+    assert_eq!(listed.matches("paused: the image is broken").count(), 2, "{listed}");
+    let explained = world.mayfly(&["explain", "--job", "build", "--tags", ""]).await.ok();
+    assert!(explained.contains("the image is broken"), "{explained}");
+    let again = world.mayfly(&[&["pause", "build"], &why[..]].concat()).await.ok();
+    assert_eq!(again, "Nothing to change.\n");
+
+    world.mayfly(&["resume", "build", "--yes"]).await.ok();
+    assert_eq!(paused(&world).await, []);
+    let history = world.mappings(&["history", "--limit", "1"]).await.ok();
+    assert!(history.contains("resume"), "{history}");
+}
+
+async fn pause_all() {
+    let world = world().await;
+    world.mayfly(&["pause", "--reason", "GitLab is upgraded", "--yes"]).await.ok();
+    let listed = world.mappings(&["list"]).await.ok();
+    assert!(listed.contains("paused: GitLab is upgraded"), "{listed}");
+    assert!(!world.mappings(&["export"]).await.ok().contains("upgraded"));
+    let file = world.file("mappings.json", &document(&[lambda("build")]));
+    world.mappings(&["apply", &file, "--prune", "--yes"]).await.ok();
+    assert_eq!(world.items().await.len(), 2, "the mapping and the pause");
+    let lint = world.mappings(&["lint", "--offline", "--output", "json", "--fail-on", "error"]).await.json();
+    let rules: Vec<&str> =
+        lint["findings"].as_array().unwrap().iter().filter_map(|it| it["rule"].as_str()).collect();
+    assert!(rules.contains(&"paused"), "{lint}");
+    world.mayfly(&["resume", "--yes"]).await.ok();
+    assert_eq!(world.items().await.len(), 1);
+    assert_eq!(world.mayfly(&["resume", "--yes"]).await.ok(), "Nothing to change.\n");
+}
+
+async fn pause_nothing() {
+    let world = world().await;
+    let said = "no mapping is meant by this: `mayfly mappings list`";
+    world.mayfly(&["pause", "deploy", "--reason", "x", "--yes"]).await.fails(1, said);
+    world.mayfly(&["pause", "build"]).await.fails(2, "--reason");
+    let unasked = "nothing is written: there is no terminal to ask on; give --yes";
+    world.mayfly(&["pause", "build", "--reason", "x"]).await.fails(1, unasked);
+    assert_eq!(paused(&world).await, []);
+}
