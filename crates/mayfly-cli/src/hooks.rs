@@ -190,8 +190,9 @@ async fn remove(command: RemoveCommand) -> anyhow::Result<ExitCode> {
     let count: usize = plan.iter().flatten().map(|(_, acts)| acts.len()).sum();
     let webhooks = counted(count, "webhook");
     let question = format!("Remove {webhooks} to {}?", session.url);
-    let unasked =
-        format!("{webhooks} would be removed and nobody can be asked: say --yes, or look first with --dry-run");
+    let unasked = format!(
+        "{webhooks} would be removed and nobody can be asked: say --yes, or look first with --dry-run"
+    );
     consent(&question, &unasked, command.yes || count == 0)?;
     let outcomes = act::perform(&session.client, plan, &session.url, &Credentials::default()).await;
     finish(command.output, &HooksReport::done(&session.url, outcomes))
