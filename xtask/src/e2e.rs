@@ -24,7 +24,7 @@ use self::machine_image::MachineImage;
 use self::place::Place;
 use self::sam::Sam;
 use self::stand_ins::StandIns;
-use self::steps::Steps;
+use self::steps::{Steps, logged};
 use crate::process::{STACKS, cargo, run as run_command, workspace};
 use crate::python::Venv;
 
@@ -69,6 +69,7 @@ fn perform(workspace: &Metadata, steps: &mut Steps, keep: bool, test_arguments: 
     }
     steps.run("description", || environment::describe(&place, &emulator, &image, &deployed))?;
 
+    steps.run("command", || build_command(workspace, &place))?;
     let outcome = if keep {
         steps.check("kept", || wait_for_enter(&place, &emulator).map(|()| true))
     } else {
@@ -76,6 +77,14 @@ fn perform(workspace: &Metadata, steps: &mut Steps, keep: bool, test_arguments: 
     };
     steps.run("end of emulator", || emulator.end())?;
     outcome
+}
+
+/// Builds the command and the tests, together: alone, each would have its dependencies built with other features.
+fn build_command(workspace: &Metadata, place: &Place) -> Result<()> {
+    let feature = format!("{TESTS}/deployed");
+    let arguments = ["build", "--workspace", "--bin", "mayfly", "--test", "e2e", "--features", &feature];
+    let mut command = cargo(&workspace.workspace_root, &arguments);
+    logged(command.env("CARGO_TARGET_DIR", &place.target), &place.log("command"))
 }
 
 /// Runs the tests, with what they need in their environment.

@@ -28,7 +28,7 @@ use self::source::{From, Gathered, Item, gather, gather_beside};
 use crate::consent::consent;
 use crate::installation::DEFAULT_STACK;
 use crate::installation::aws::{Account, AwsFlags};
-use crate::output::OutputFlags;
+use crate::output::{OutputFlags, counted};
 
 /// The name that `infrastructure/samconfig.toml` gives the stack.
 const DEFAULT_INFRASTRUCTURE_STACK: &str = "mayfly-infrastructure";
@@ -220,10 +220,11 @@ fn ask(chosen: &Chosen<Item>, is_agreed: bool, now: Timestamp) -> anyhow::Result
         return Ok(());
     }
     let warning = format!(
-        "{old} of {} events are older than the eight days for which the ledger remembers a job. Without an API token nobody \
+        "{old} of {} {} older than the eight days for which the ledger remembers a job. Without an API token nobody \
          knows whether such a job still waits: a `pending` may start a runner that finds none, and a `running` leaves an open \
          record for eight days",
-        chosen.events.len()
+        counted(chosen.events.len(), "event"),
+        if old == 1 { "is" } else { "are" }
     );
     let instead = "give --yes to replay them all the same, or --since 8d to leave them out";
     consent(&format!("{warning}.\nReplay them?"), &format!("{warning}; {instead}"), is_agreed)

@@ -21,7 +21,7 @@ use crate::consent::consent;
 use crate::gitlab_access::{self, GitlabAccessFlags, LazyAccount};
 use crate::installation::DEFAULT_STACK;
 use crate::installation::aws::AwsFlags;
-use crate::output::OutputFlags;
+use crate::output::{OutputFlags, counted};
 
 /// The name that `infrastructure/samconfig.toml` gives the stack.
 pub(crate) const DEFAULT_INFRASTRUCTURE_STACK: &str = "mayfly-infrastructure";
@@ -188,9 +188,10 @@ async fn remove(command: RemoveCommand) -> anyhow::Result<ExitCode> {
         return finish(command.output, &HooksReport::planned(&session.url, &plan));
     }
     let count: usize = plan.iter().flatten().map(|(_, acts)| acts.len()).sum();
-    let question = format!("Remove {count} webhooks that send to {}?", session.url);
+    let webhooks = counted(count, "webhook");
+    let question = format!("Remove {webhooks} to {}?", session.url);
     let unasked = format!(
-        "{count} webhooks would be removed and nobody can be asked: say --yes, or look first with --dry-run"
+        "{webhooks} would be removed and nobody can be asked: say --yes, or look first with --dry-run"
     );
     consent(&question, &unasked, command.yes || count == 0)?;
     let outcomes = act::perform(&session.client, plan, &session.url, &Credentials::default()).await;

@@ -38,8 +38,8 @@ A document, as YAML or as JSON, has all mappings or some of them:
 
   version: 1
   mappings:
-    - job: build             # `deploy-*` is every name that begins so, `\"*\"` every name; a star at the
-                             # end of a name itself is written `\\*`
+    - job: build             # `deploy-*` is every name that begins so, `\"*\"` every name;
+                             # a star at the end of a name itself is written `\\*`
       project: group/app     # for one project only
       tags: [linux, docker]  # what the runner has
       type: LAMBDA           # or EC2

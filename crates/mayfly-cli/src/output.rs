@@ -88,6 +88,11 @@ pub(crate) fn printable(text: &str) -> String {
     text.chars().map(|character| if character.is_control() { '\u{fffd}' } else { character }).collect()
 }
 
+/// So many of something, in words: `1 row`, `2 rows`.
+pub(crate) fn counted(count: usize, what: &str) -> String {
+    if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
+}
+
 /// A moment, in UTC, to the millisecond.
 pub(crate) fn moment(at: Timestamp) -> String {
     let at = at.round(Unit::Millisecond).unwrap_or(at);
@@ -132,6 +137,13 @@ mod tests {
             (185_000, "2 d 3 h"),
         ] {
             assert_eq!(length(SignedDuration::from_secs(seconds)), expected, "{seconds}");
+        }
+    }
+
+    #[test]
+    fn one_is_no_plural() {
+        for (count, expected) in [(0, "0 rows"), (1, "1 row"), (2, "2 rows")] {
+            assert_eq!(counted(count, "row"), expected);
         }
     }
 

@@ -48,7 +48,10 @@ pub(crate) async fn run(command: TimelineCommand) -> anyhow::Result<ExitCode> {
     let key = command.job.key(&command.gitlab).await?;
     let ledger = command.installation.ledger().await?;
     let Some(record) = ledger.get().get(&key, SystemClock.now()).await? else {
-        crate::complain(&format!("the ledger does not know job {key}"));
+        crate::complain(&format!(
+            "the ledger does not know job {key}: its events never came, or it was forgotten; `mayfly hooks list --project PATH` \
+             tells whether GitLab sends the project's events"
+        ));
         return Ok(ExitCode::from(NOT_FOUND));
     };
     command.output.print(&Story::of(&record))?;

@@ -8,4 +8,6 @@ pub mod gitlab;
 pub mod lambda_runtime;
 mod random;
 pub mod runner;
+#[cfg(feature = "scenarios")]
+pub mod scenario;
 pub mod simulation;

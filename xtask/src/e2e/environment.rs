@@ -63,6 +63,8 @@ pub(super) fn describe(
         "machine_image": image.folder(),
         "machine_folders": place.machine_folders(),
         "folder": place.folder(),
+        "mayfly": place.command(),
+        "scenarios": place.root.join("scenarios"),
         "emulator_log": emulator.log,
         "function_logs": place.function_logs(),
         "function_folders": place.function_folders(),

@@ -46,6 +46,11 @@ impl Place {
         self.folder().join("environment.json")
     }
 
+    /// The command `mayfly`.
+    pub(super) fn command(&self) -> Utf8PathBuf {
+        self.target.join("debug/mayfly")
+    }
+
     /// Cargo's target folder for functions, which all of them share. Another one than usual: their long builds would lock it.
     pub(super) fn functions_target(&self) -> Utf8PathBuf {
         self.folder().join("cargo")

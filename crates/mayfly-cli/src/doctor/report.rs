@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::output::{Report, printable, table};
+use crate::output::{Report, counted, printable, table};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -92,7 +92,12 @@ impl Report for Findings {
             let next = line.next.as_ref().map(|next| [String::new(), String::new(), format!("-> {next}")]);
             [Some(row), next].into_iter().flatten()
         });
-        let counts = format!("{} ok, {} warnings, {} failures", self.ok, self.warnings, self.failures);
+        let counts = format!(
+            "{} ok, {}, {}",
+            self.ok,
+            counted(self.warnings, "warning"),
+            counted(self.failures, "failure")
+        );
         table(width, ["", "CHECK", "RESULT"], rows) + &printable(&counts) + "\n"
     }
 }

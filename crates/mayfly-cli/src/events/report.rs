@@ -10,7 +10,7 @@ use super::choose::{Chosen, Machine};
 use super::machines::{Outcome, What};
 use super::read::Failure;
 use super::source::Item;
-use crate::output::{Report, length, printable, table};
+use crate::output::{Report, counted, length, printable, table};
 
 /// The events of a source. `mayfly events replay --from FILE` reads its JSON.
 #[derive(Debug, Serialize)]
@@ -176,10 +176,11 @@ impl Report for Replay {
         tell_passed(&mut text, &self.for_nobody, &self.unreadable);
         let (all, failed) =
             (self.events.len(), self.events.iter().filter(|it| it.outcome.has_failed()).count());
+        let (events, were) = (counted(all, "event"), if all == 1 { "was" } else { "were" });
         let line = match (self.dry_run, failed) {
-            (true, _) => format!("{all} events would be replayed; nothing was done"),
-            (false, 0) => format!("{all} events were replayed"),
-            (false, failed) => format!("{all} events were replayed, and {failed} of them failed"),
+            (true, _) => format!("{events} would be replayed; nothing was done"),
+            (false, 0) => format!("{events} {were} replayed"),
+            (false, failed) => format!("{events} {were} replayed, and {failed} of them failed"),
         };
         text + &line + ".\n"
     }

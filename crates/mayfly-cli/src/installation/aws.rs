@@ -7,9 +7,9 @@ use anyhow::{anyhow, bail};
 use aws_config::profile::ProfileFileCredentialsProvider;
 use aws_config::provider_config::ProviderConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_sdk_lambda::config::SharedCredentialsProvider;
 use aws_sdk_lambda::error::ProvideErrorMetadata;
 use aws_sdk_lambda::primitives::Blob;
-use aws_sdk_sts::config::{SharedCredentialsProvider, SharedHttpClient};
 use aws_smithy_http_client::tls::Provider;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use aws_smithy_types::retry::RetryConfig;
@@ -22,21 +22,13 @@ const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(20);
 /// No function of ours may run for longer than Lambda lets any run: 15 minutes.
 const INVOKE_TIMEOUT: Duration = Duration::from_mins(15);
 
-/// A profile that is named on the command line outweighs keys in the environment, as it does for the AWS CLI: who names one must not
-/// change another account.
-fn with_profile(config: SdkConfig, profile: Option<&str>, http: SharedHttpClient) -> SdkConfig {
-    let Some(profile) = profile else { return config };
-    let surroundings =
-        ProviderConfig::without_region().with_region(config.region().cloned()).with_http_client(http);
-    let credentials =
-        ProfileFileCredentialsProvider::builder().profile_name(profile).configure(&surroundings).build();
-    config.into_builder().credentials_provider(SharedCredentialsProvider::new(credentials)).build()
-}
+/// What the SDK says of each place where it looked for credentials and found none.
+const NO_CREDENTIALS: &str = "the credential provider was not enabled";
 
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "AWS")]
 pub(crate) struct AwsFlags {
-    /// The profile of the AWS CLI to use; it outweighs keys in the environment. Without it, credentials are found as the AWS CLI finds them: `AWS_PROFILE`,
+    /// The profile of the AWS CLI to use. Without it, credentials are found as the AWS CLI finds them: `AWS_PROFILE`,
     /// `AWS_ACCESS_KEY_ID` and so on, `~/.aws`, the role of this machine.
     #[arg(long, value_name = "NAME")]
     profile: Option<String>,
@@ -55,8 +47,6 @@ pub(crate) struct FunctionAnswer {
 /// The clients of one account and region.
 pub(crate) struct Account {
     config: SdkConfig,
-    /// The profile that was named.
-    profile: Option<String>,
 }
 
 impl Account {
@@ -69,7 +59,7 @@ impl Account {
             .operation_attempt_timeout(ATTEMPT_TIMEOUT)
             .build();
         let mut loader = aws_config::defaults(BehaviorVersion::v2026_01_12())
-            .http_client(http.clone())
+            .http_client(http)
             .timeout_config(timeouts)
             .retry_config(RetryConfig::standard());
         if let Some(profile) = &flags.profile {
@@ -78,15 +68,25 @@ impl Account {
         if let Some(region) = &flags.region {
             loader = loader.region(Region::new(region.clone()));
         }
-        let config = loader.load().await;
+        let mut config = loader.load().await;
         if config.region().is_none() {
             bail!(
                 "no AWS region is set: give --region, AWS_REGION or a profile with a region; \
                  for a `mayfly local` on this machine, give --data-dir"
             );
         }
-        let config = with_profile(config, flags.profile.as_deref(), http);
-        Ok(Self { config, profile: flags.profile.clone() })
+        if let Some(profile) = &flags.profile {
+            // As with the AWS CLI, a profile that is named on the command line is taken even if the environment has credentials.
+            let mut provider = ProviderConfig::without_region().with_region(config.region().cloned());
+            if let Some(client) = config.http_client() {
+                provider = provider.with_http_client(client);
+            }
+            let credentials =
+                ProfileFileCredentialsProvider::builder().configure(&provider).profile_name(profile);
+            let credentials = SharedCredentialsProvider::new(credentials.build());
+            config = config.into_builder().credentials_provider(credentials).build();
+        }
+        Ok(Self { config })
     }
 
     pub(crate) fn dynamodb(&self) -> aws_sdk_dynamodb::Client {
@@ -141,6 +141,13 @@ impl Account {
 
     /// What failed, and what to do: the failures that a person can mend have a next step.
     pub(crate) fn explain(&self, what: &str, code: Option<&str>, error: &dyn fmt::Display) -> anyhow::Error {
+        if code.is_none() && error.to_string().contains(NO_CREDENTIALS) {
+            return anyhow!(
+                "cannot {what} in {}: there are no credentials for AWS: check --profile and AWS_PROFILE, set AWS_ACCESS_KEY_ID and \
+                 AWS_SECRET_ACCESS_KEY, or sign in with `aws sso login`; `aws sts get-caller-identity` tells who you are",
+                self.region()
+            );
+        }
         let next_step = match code.unwrap_or_default() {
             "ExpiredToken" | "ExpiredTokenException" | "RequestExpired" => {
                 "the credentials have expired: sign in again, such as with `aws sso login`"
@@ -164,14 +171,6 @@ impl Account {
             | "RequestLimitExceeded"
             | "TooManyRequestsException" => "AWS throttles: try again in a minute",
             // No answer at all.
-            "" if self.profile.is_some() => {
-                let profile = self.profile.as_deref().unwrap_or_default();
-                return anyhow!(
-                    "cannot {what} in {}: {error}; check the network and the region, and that the profile {profile} has \
-                     credentials: `aws sts get-caller-identity --profile {profile}` tells",
-                    self.region()
-                );
-            }
             "" => {
                 "check the network, the region, and that there are credentials: `aws sts get-caller-identity` tells"
             }

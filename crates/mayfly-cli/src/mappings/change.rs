@@ -19,7 +19,7 @@ use super::key::KeyFlags;
 use super::show::{changes_text, changes_tree};
 use super::table::{Need, OpenedTable, TableFlags};
 use crate::consent::consent;
-use crate::output::{OutputFlags, Report};
+use crate::output::{OutputFlags, Report, counted};
 
 /// Remove one mapping.
 #[derive(Debug, Args)]
@@ -229,7 +229,11 @@ impl Report for Outcome<'_> {
         match &self.change {
             None if self.changes.is_empty() => "Nothing to change.\n".to_owned(),
             None => changes_text(self.changes) + "Nothing is written: this is a dry run.\n",
-            Some(id) => format!("{} rows are written. This is change {id}.\n", self.written),
+            Some(id) => {
+                let (rows, are) =
+                    (counted(self.written, "row"), if self.written == 1 { "is" } else { "are" });
+                format!("{rows} {are} written. This is change {id}.\n")
+            }
         }
     }
 }

@@ -4,9 +4,11 @@ use anyhow::anyhow;
 use clap::Args;
 use mayfly_core::ids::ProjectPath;
 use mayfly_core::mapping::{MappingKey, NamePattern};
+use mayfly_core::row::MappingRow;
 use mayfly_core::tags::TagSet;
 
 use super::document::pattern_of;
+use crate::output::printable;
 
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Row")]
@@ -32,6 +34,21 @@ pub(super) struct KeyFlags {
 
 pub(super) fn read_pattern(name: &str) -> Result<NamePattern, String> {
     pattern_of(name)
+}
+
+/// What to do about a row that is not there by this id: somebody may have typed its key in another way.
+pub(super) fn next_step(rows: &[MappingRow], (partition_key, sort_key): &(String, String)) -> String {
+    let wanted = MappingKey::parse(partition_key, sort_key).ok();
+    let is_it = |row: &&MappingRow| {
+        wanted.is_some() && MappingKey::parse(&row.partition_key, &row.sort_key).ok() == wanted
+    };
+    match rows.iter().find(is_it) {
+        Some(row) => printable(&format!(
+            "its key was typed by hand in another way: give --pk '{}' --sk '{}'",
+            row.partition_key, row.sort_key
+        )),
+        None => "`mayfly mappings list` tells which there are".to_owned(),
+    }
 }
 
 impl KeyFlags {

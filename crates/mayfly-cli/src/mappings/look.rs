@@ -11,10 +11,10 @@ use mayfly_core::row::PAUSED;
 use super::READ_CODES;
 use super::document::{Format, Tree, document_of, yaml_of};
 use super::file;
-use super::key::KeyFlags;
+use super::key::{KeyFlags, next_step};
 use super::show::Listing;
 use super::table::{Need, TableFlags};
-use crate::output::{OutputFlags, Report};
+use crate::output::{OutputFlags, Report, counted};
 
 /// List the mappings, in the order of their keys.
 #[derive(Debug, Args)]
@@ -94,8 +94,10 @@ pub(super) async fn get(command: GetCommand) -> anyhow::Result<ExitCode> {
     let id = command.key.id()?;
     let Some(row) = table.row(&id).await? else {
         crate::complain(&format!(
-            "there is no row {} {} in the table: `mayfly mappings list` tells which there are",
-            id.0, id.1
+            "there is no row {} {} in the table: {}",
+            id.0,
+            id.1,
+            next_step(&table.rows().await?, &id)
         ));
         return Ok(ExitCode::from(3));
     };
@@ -119,6 +121,6 @@ pub(super) async fn export(command: ExportCommand) -> anyhow::Result<ExitCode> {
         Format::Yaml => yaml_of(&document),
     };
     file::write(&name, &text)?;
-    crate::note(&format!("{} mappings are in {}", rows.len(), name.display()));
+    crate::note(&format!("{}: {}", name.display(), counted(rows.len(), "mapping")));
     Ok(ExitCode::SUCCESS)
 }

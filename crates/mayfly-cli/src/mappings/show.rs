@@ -11,7 +11,7 @@ use serde::Serialize;
 use serde::ser::Serializer;
 
 use super::document::{Tree, entry_of, name_of, tree_of, yaml_line};
-use crate::output::{Report, printable, table};
+use crate::output::{Report, counted, printable, table};
 
 /// Rows of the table.
 #[derive(Debug, Serialize)]
@@ -123,7 +123,7 @@ impl Report for Listing {
         };
         if self.others > 0 {
             // Writing to a String cannot fail.
-            let _ = writeln!(text, "{} further mappings were not asked for.", self.others);
+            let _ = writeln!(text, "{}: not asked for.", counted(self.others, "further mapping"));
         }
         text
     }

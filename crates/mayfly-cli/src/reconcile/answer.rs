@@ -6,7 +6,7 @@ use anyhow::Context;
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::Value;
 
-use crate::output::{Report, printable, table};
+use crate::output::{Report, counted, printable, table};
 
 /// One pass. As JSON it is printed as it came.
 #[derive(Debug)]
@@ -79,7 +79,12 @@ impl Report for PassAnswer {
     fn to_text(&self, width: Option<u16>) -> String {
         let Known { dry_run, open, repairs, held_back, unseen, not_listed } = &self.known;
         let what = if *dry_run { "to make (this is a dry run)" } else { "made or tried" };
-        let mut text = format!("{open} open records, {} repairs {what}\n", repairs.len());
+        let mut text = format!(
+            "{} open {}, {} {what}\n",
+            open,
+            if *open == 1 { "record" } else { "records" },
+            counted(repairs.len(), "repair")
+        );
         if !repairs.is_empty() {
             let rows = repairs.iter().map(|repair| {
                 let result = match (&repair.error, &repair.result) {

@@ -112,7 +112,7 @@ async fn dry_run() {
     let output = mayfly_with(None, &["events", "replay", "--from", "-", "--dry-run"], &input).await;
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(
-        output.status.success() && text.contains("1 events would be replayed; nothing was done"),
+        output.status.success() && text.contains("1 event would be replayed; nothing was done"),
         "{output:?}"
     );
 }
@@ -150,7 +150,7 @@ async fn forgotten() {
     aws.put_message(DEAD_LETTERS, "m-1", &letter(&old));
     let refused = complaint(&mayfly(&aws, &["events", "replay", "--from", "dead-letters"]).await, 1);
     assert!(
-        refused.contains("1 of 1 events are older than the eight days") && refused.contains("--yes"),
+        refused.contains("1 of 1 event is older than the eight days") && refused.contains("--yes"),
         "{refused}"
     );
     assert_eq!(aws.kept(DEAD_LETTERS), [("m-1".to_owned(), false)]);

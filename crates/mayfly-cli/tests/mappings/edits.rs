@@ -30,7 +30,7 @@ async fn put_and_remove() {
     let said = world.mappings(&first).await.ok();
     assert!(said.contains("+ job build with tags docker,linux\n    + arn: arn:aws"), "{said}");
     assert!(said.contains("1 to add, 0 to change, 0 to remove."), "{said}");
-    assert!(said.contains("1 rows are written. This is change 20"), "{said}");
+    assert!(said.contains("1 row is written. This is change 20"), "{said}");
 
     let second = with(&put, &["--max-life-seconds", "900", "--set", "pass_env=[LANG, TZ]"]);
     let said = world.mappings(&second).await.ok();
@@ -58,7 +58,7 @@ async fn put_and_remove() {
     let lines: Vec<Vec<&str>> = listed.lines().map(|line| line.split_whitespace().collect()).collect();
     assert_eq!(lines[1], ["build", "docker,linux", "LAMBDA", "shell"], "{listed}");
     let none = world.mappings(&["list", "--type", "EC2"]).await.ok();
-    assert_eq!(none, "No mappings.\n1 further mappings were not asked for.\n");
+    assert_eq!(none, "No mappings.\n1 further mapping: not asked for.\n");
 
     world
         .mappings(&with(&["put", "--yes", "--unset", "arn"], &BUILD))

@@ -1,7 +1,7 @@
 //! The installation under test, and a GitLab that sends it webhooks.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::time::Duration;
 
@@ -38,6 +38,12 @@ struct Environment {
     signing_token: String,
     parameter_path: String,
     image_parameter: String,
+    access_key_id: String,
+    secret_access_key: String,
+    /// The command.
+    mayfly: PathBuf,
+    /// The folder of its scripted sessions.
+    scenarios: PathBuf,
     stacks: BTreeMap<String, Stack>,
     #[serde(flatten)]
     site: Site,
@@ -87,6 +93,10 @@ impl Installation {
         };
         self.put_row(&to_shell_runner("job#build", "tags#linux")).await;
         self.put_row(&to_shell_runner("job#without-rights", "tags#")).await;
+        self.put_row(&to_shell_runner("job#session-build", "tags#")).await;
+        let mut paused = to_shell_runner("job#session-paused", "tags#");
+        paused.push(("paused", text("the compiler is updated until noon")));
+        self.put_row(&paused).await;
         let mut with_rights = to_shell_runner("job#with-rights", "tags#");
         with_rights.push(("keep_aws_credentials", AttributeValue::Bool(true)));
         self.put_row(&with_rights).await;
@@ -120,6 +130,33 @@ impl Installation {
 
     pub(crate) fn webhook_url(&self) -> &str {
         &self.environment.webhook_url
+    }
+
+    /// The command `mayfly`.
+    pub(crate) fn command(&self) -> &Path {
+        &self.environment.mayfly
+    }
+
+    /// The folder of the command's scripted sessions.
+    pub(crate) fn scenarios(&self) -> &Path {
+        &self.environment.scenarios
+    }
+
+    /// The environment of an operator's command: the account's root, and a maintainer's token for GitLab.
+    pub(crate) fn operator(&self) -> BTreeMap<String, String> {
+        let environment = &self.environment;
+        let variables = [
+            ("HOME", "/nonexistent"),
+            ("AWS_ACCESS_KEY_ID", &environment.access_key_id),
+            ("AWS_EC2_METADATA_DISABLED", "true"),
+            ("AWS_ENDPOINT_URL", &environment.site.endpoint),
+            ("AWS_REGION", &environment.site.region),
+            ("AWS_SECRET_ACCESS_KEY", &environment.secret_access_key),
+            ("MAYFLY_API_TOKEN", self.gitlab.api_token()),
+            ("MAYFLY_GITLAB_URL", self.gitlab.url().as_str()),
+            ("NO_PROXY", "127.0.0.1,localhost"),
+        ];
+        variables.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
     }
 
     /// Both secrets that the webhook accepts.

@@ -28,8 +28,8 @@ pub(crate) const OTHER_IMAGE: &str = "ami-0a9e9700000000002";
 #[derive(Debug, Clone, Deserialize)]
 pub(crate) struct Site {
     /// Where AWS is.
-    endpoint: String,
-    region: String,
+    pub(crate) endpoint: String,
+    pub(crate) region: String,
     /// Where the emulator tells what became of instances.
     machines: String,
     /// The folder with the programs of the runners' image.

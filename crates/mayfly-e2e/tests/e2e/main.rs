@@ -9,6 +9,7 @@ mod machine_rights;
 mod machines;
 mod processes;
 mod reconciler;
+mod scenarios;
 mod secrets;
 
 use std::process::ExitCode;
@@ -17,7 +18,7 @@ use std::sync::Arc;
 use libtest_mimic::{Arguments, Trial};
 use tokio::runtime::Runtime;
 
-use crate::installation::Installation;
+use crate::installation::{Installation, Test};
 
 fn main() -> ExitCode {
     // They share one installation, and some of them change it for a moment.
@@ -27,8 +28,10 @@ fn main() -> ExitCode {
     let trials = jobs::trials(&installation).into_iter().chain(faults::trials(&installation));
     let trials = trials.chain(machines::trials(&installation)).chain(machine_rights::trials(&installation));
     let trials = trials.chain(reconciler::trials(&installation));
+    let named = |(name, test): Test| (name.to_owned(), test);
+    let trials = trials.map(named).chain(scenarios::trials(&installation));
     // Last, when there is much to look at.
-    let trials = trials.chain(secrets::trials(&installation));
+    let trials = trials.chain(secrets::trials(&installation).into_iter().map(named));
     let trials = trials.map(|(name, test)| {
         let runtime = Arc::clone(&runtime);
         Trial::test(name, move || {

@@ -53,6 +53,11 @@ impl StandinAws {
         self.known().account.refusals.insert(operation.to_owned(), code.to_owned());
     }
 
+    /// From now on this operation is refused no more.
+    pub fn allow(&self, operation: &str) {
+        self.known().account.refusals.remove(operation);
+    }
+
     /// Sets an image's state, or that there is none.
     pub fn set_image(&self, image: &str, state: Option<&str>) {
         self.known().account.images.insert(image.to_owned(), state.map(str::to_owned));
