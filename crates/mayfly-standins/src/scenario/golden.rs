@@ -24,7 +24,7 @@ const VARYING: [(&str, &str); 14] = [
     ("[END]", "(?:gone|its runner ended): (?<redacted>job [^ ]+ is over: success|its job is over)"),
     (
         "[HOLDER]",
-        r"(?:; |: .)(?<redacted>local-[0-9a-f]{32}|[0-9]{4}/[0-9]{2}/[0-9]{2}/\[[$]LATEST\][0-9a-f]+)",
+        r"(?:; |: .)(?<redacted>local-[0-9a-f]{32}|[0-9]{4}/[0-9]{2}/[0-9]{2}/\[[$]LATEST\][0-9a-f]+|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})",
     ),
     ("[COUNT]", "(?<redacted>[0-9]+) further mapping"),
     ("[CALLER]", "arn:aws:(?:iam|sts)::[0-9]{12}:(?:assumed-role/operator/me|root|user/[a-z]+)"),
