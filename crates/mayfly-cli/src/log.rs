@@ -50,10 +50,10 @@ fn has_no_color() -> bool {
 }
 
 pub(crate) fn init(flags: &LogFlags) {
-    // The embedded store warns of each conditional write that loses, which is how conflicts are found. The AWS
-    // SDK tells at each start where it found credentials. An agent may outlive the reader of its log; that must not stop it.
+    // The embedded store warns of each conditional write that loses, which is how conflicts are found. The AWS SDK tells at each
+    // start where it found credentials or found none, which is in the error of whoever needs them. An agent may outlive the reader of its log; that must not stop it.
     let builder = tracing_subscriber::fmt()
-        .with_env_filter(EnvFilter::new(format!("dynoxide=off,aws_config=warn,{}", flags.log)))
+        .with_env_filter(EnvFilter::new(format!("dynoxide=off,aws_config=error,{}", flags.log)))
         .with_writer(stderr)
         .with_target(false)
         .with_ansi(stderr().is_terminal() && !has_no_color())

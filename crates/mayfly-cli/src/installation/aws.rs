@@ -22,8 +22,9 @@ const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(20);
 /// No function of ours may run for longer than Lambda lets any run: 15 minutes.
 const INVOKE_TIMEOUT: Duration = Duration::from_mins(15);
 
-/// What the SDK says of each place where it looked for credentials and found none.
-const NO_CREDENTIALS: &str = "the credential provider was not enabled";
+/// What the SDK says of places where it looked for credentials and found none.
+const NO_CREDENTIALS: [&str; 2] =
+    ["the credential provider was not enabled", "an error occurred while loading credentials"];
 
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "AWS")]
@@ -141,7 +142,8 @@ impl Account {
 
     /// What failed, and what to do: the failures that a person can mend have a next step.
     pub(crate) fn explain(&self, what: &str, code: Option<&str>, error: &dyn fmt::Display) -> anyhow::Error {
-        if code.is_none() && error.to_string().contains(NO_CREDENTIALS) {
+        let told = error.to_string();
+        if code.is_none() && NO_CREDENTIALS.into_iter().any(|words| told.contains(words)) {
             return anyhow!(
                 "cannot {what} in {}: there are no credentials for AWS: check --profile and AWS_PROFILE, set AWS_ACCESS_KEY_ID and \
                  AWS_SECRET_ACCESS_KEY, or sign in with `aws sso login`; `aws sts get-caller-identity` tells who you are",

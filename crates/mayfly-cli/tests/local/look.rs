@@ -223,7 +223,7 @@ async fn order_a_pass() {
     let output = account.mayfly(&["reconcile", "--dry-run"]).await;
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(output.status.success(), "{output:?}");
-    assert!(text.contains("1 repairs to make") && text.contains("start a runner for job x"), "{text}");
+    assert!(text.contains("1 repair to make") && text.contains("start a runner for job x"), "{text}");
     let sent = account.aws.bodies();
     assert_eq!(sent.last().map(String::as_str), Some(r#"{"dry_run":true}"#));
 
