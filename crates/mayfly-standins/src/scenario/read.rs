@@ -154,7 +154,11 @@ mod tests {
         let scenario = Scenario::parse(text).unwrap();
         assert_eq!(scenario.worlds, ["embedded", "deployed"]);
         assert!(scenario.is_for("deployed") && !scenario.is_for("other"));
-        let Line::Command(first) = &scenario.lines[3] else { panic!("{scenario:#?}") };
+        let command = |line: &Line| match line {
+            Line::Command(command) => Some(command.clone()),
+            _ => None,
+        };
+        let first = command(&scenario.lines[3]).expect("a command");
         let variables = [("A", "1"), ("B", "")].map(|(name, value)| (name.to_owned(), value.to_owned()));
         assert_eq!(first.variables, variables);
         assert_eq!(first.arguments, ["list", "two words"]);
