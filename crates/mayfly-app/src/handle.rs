@@ -86,7 +86,7 @@ async fn end_unless_busy(
     event: &JobEvent,
     end: &EndRunner,
 ) -> Result<Handled, PortError> {
-    if let (Some(project), Some(id)) = (end.unless_busy_in, end.registered) {
+    if let Some((project, id)) = end.unless_busy {
         match job_of_paused(dispatcher, project, id, Some(event.key.job)).await {
             Ok(Some(job)) => {
                 info!(runner.name = %end.runner, job.key = %event.key, "Runner {} has job {job} by now", end.runner);

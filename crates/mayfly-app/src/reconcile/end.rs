@@ -27,7 +27,7 @@ pub(super) async fn end(reconciler: &Reconciler, repair: &Repair) -> Result<Stri
         registered: *registered,
         is_stopped: false,
         is_fresh: false,
-        unless_busy_in: None,
+        unless_busy: None,
         reason: repair.reason.to_string(),
     };
     let Some(job) = job else {

@@ -48,8 +48,8 @@ pub struct EndRunner {
     pub is_stopped: bool,
     /// True if it was started so lately that its service may not know it yet.
     pub is_fresh: bool,
-    /// The project of its jobs, if GitLab must be asked first whether it has another one by now.
-    pub unless_busy_in: Option<ProjectId>,
+    /// The project of its jobs and its registration, if GitLab must be asked first whether it has another one by now.
+    pub unless_busy: Option<(ProjectId, RunnerId)>,
     /// Why it is ended.
     pub reason: String,
 }
@@ -61,11 +61,13 @@ pub fn decide_finish(input: &FinishInput<'_>) -> FinishDecision {
     if job.state != LedgerState::Finished {
         job.enter(LedgerState::Finished, format!("the job is over: {}", input.event.status), input.now);
     }
-    let runner = match &owner {
-        Some(owner) => owner.live_runner(),
-        None if input.owner.is_some() => job.live_runner(),
-        None => None,
+    let record = match &owner {
+        Some(owner) => Some(owner),
+        None => input.owner.map(|_| &job),
     };
+    let runner = record.and_then(LedgerRecord::live_runner);
+    // Of a machine that took a job before its launch was written down, only the claim knows the registration.
+    let of_claim = record.and_then(|record| record.claim.as_ref()?.registered);
     // A runner whose job was canceled before its script began waits for another one, and may have taken it since.
     let may_have_another = input.event.status == JobStatus::Canceled;
     // What has succeeded was its last.
@@ -76,7 +78,11 @@ pub fn decide_finish(input: &FinishInput<'_>) -> FinishDecision {
         registered: runner.registered,
         is_stopped: runner.stopped_at.is_some(),
         is_fresh: input.now.duration_since(runner.launched_at) < FRESH,
-        unless_busy_in: runner.registered.filter(|_| may_have_another).map(|_| input.event.key.project),
+        unless_busy: runner
+            .registered
+            .or(of_claim)
+            .filter(|_| may_have_another)
+            .map(|registered| (input.event.key.project, registered)),
         reason: format!("job {} is over: {}", input.event.key, input.event.status),
     });
     let mut writes = vec![job];

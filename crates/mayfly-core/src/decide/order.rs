@@ -148,7 +148,7 @@ pub fn decide_ordered_end(
                 registered: runner.registered,
                 is_stopped: runner.stopped_at.is_some(),
                 is_fresh: now.duration_since(runner.launched_at) < FRESH,
-                unless_busy_in: None,
+                unless_busy: None,
                 reason: order.to_reason(),
             },
             job: owner.key.clone(),
