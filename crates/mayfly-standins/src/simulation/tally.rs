@@ -139,6 +139,7 @@ counted!(
         MachinesIdle => "machines that were told nothing",
         RunnersIdle => "runners that took no job",
         StoppedByUs => "machines ended by a call of ours",
+        BusyUnregistered => "registrations removed of runners with a job",
         NotBegun => "jobs canceled before their script began",
         Robbed => "runners that took another job",
         Relaunched => "relaunches",
