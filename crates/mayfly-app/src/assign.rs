@@ -3,13 +3,13 @@
 use jiff::SignedDuration;
 use mayfly_core::assignment::Assignment;
 use mayfly_core::error::{Chain, PortError};
-use mayfly_core::ids::{ProjectId, RunnerId};
+use mayfly_core::ids::RunnerId;
 use mayfly_core::ledger::{LedgerRecord, LedgerState};
 use mayfly_core::ports::{LaunchOutcome, Written};
 use mayfly_core::runner_name::RunnerName;
 use tracing::{error, warn};
 
-use crate::busy::job_of_paused;
+use crate::busy::jobs_of_paused;
 use crate::dispatcher::Dispatcher;
 use crate::launch::same_launch;
 use crate::register::register;
@@ -34,7 +34,7 @@ pub(crate) async fn assign(
 ) -> Result<Assigned, PortError> {
     let Some(claim) = record.claim.clone() else { return Ok(Assigned::Overtaken) };
     if let Some(stale) = claim.registered {
-        match remove_unused(dispatcher, claim.request.project, stale).await {
+        match remove_unused(dispatcher, stale).await {
             Ok(true) => {}
             Ok(false) => return Ok(Assigned::InUse(runner)),
             Err(error) => return Ok(Assigned::WithoutToken(error)),
@@ -70,13 +70,9 @@ pub(crate) async fn assign(
 
 /// Removes the registration of an earlier try, whose token is lost: with it a second runner could take a job. False if its
 /// runner has one.
-async fn remove_unused(
-    dispatcher: &Dispatcher,
-    project: ProjectId,
-    stale: RunnerId,
-) -> Result<bool, PortError> {
+async fn remove_unused(dispatcher: &Dispatcher, stale: RunnerId) -> Result<bool, PortError> {
     let removed = async {
-        if job_of_paused(dispatcher, project, stale, None).await?.is_some() {
+        if !jobs_of_paused(dispatcher, stale).await?.is_empty() {
             return Ok(false);
         }
         dispatcher.gitlab.delete_runner(stale).await.map(|()| true)

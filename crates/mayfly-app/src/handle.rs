@@ -7,14 +7,15 @@ use mayfly_core::decide::{
 };
 use mayfly_core::error::{Chain, PortError};
 use mayfly_core::event::JobEvent;
+use mayfly_core::ids::JobId;
 use mayfly_core::ledger::{LedgerRecord, LedgerState};
 use mayfly_core::mapping::TargetType;
-use mayfly_core::ports::{Fact, Queueing, Written};
+use mayfly_core::ports::{Fact, Queueing, RunnerJob, Written};
 use mayfly_core::runner_name::RunnerName;
 use mayfly_core::status::Rank;
 use tracing::{error, info, warn};
 
-use crate::busy::job_of_paused;
+use crate::busy::jobs_of_paused;
 use crate::dispatcher::Dispatcher;
 use crate::start::{Delivery, Handled, MAX_CONFLICTS, start};
 
@@ -86,8 +87,8 @@ async fn end_unless_busy(
     event: &JobEvent,
     end: &EndRunner,
 ) -> Result<Handled, PortError> {
-    if let Some((project, id)) = end.unless_busy {
-        match job_of_paused(dispatcher, project, id, Some(event.key.job)).await {
+    if let Some(id) = end.unless_busy {
+        match jobs_of_paused(dispatcher, id).await.map(|jobs| another(&jobs, event)) {
             Ok(Some(job)) => {
                 info!(runner.name = %end.runner, job.key = %event.key, "Runner {} has job {job} by now", end.runner);
                 return Ok(Handled::done(format!("runner {} has job {job} by now", end.runner)));
@@ -100,6 +101,10 @@ async fn end_unless_busy(
         }
     }
     end_runner(dispatcher, end).await
+}
+
+fn another(jobs: &[RunnerJob], event: &JobEvent) -> Option<JobId> {
+    jobs.iter().map(|job| job.job).find(|job| *job != event.key.job)
 }
 
 /// What the ledger knows of a runner that left.

@@ -28,8 +28,6 @@ use outcome::{Shortage, outcome_of_error, reason};
 const STACK_TAG: &str = "mayfly:stack";
 /// The tag that holds when a machine must be gone.
 const DEADLINE_TAG: &str = "mayfly:deadline";
-/// The tag that names the projects whose jobs a call was made for.
-const PROJECT_TAG: &str = "mayfly:project";
 /// The tag that holds a call's token.
 const LAUNCH_TAG: &str = "mayfly:launch";
 /// EC2 does not know the machine: not yet, or not any more (EC2 API reference, "Error codes").
@@ -219,7 +217,6 @@ fn live_machine(instance: &Instance) -> Option<LiveMachine> {
         id: ResourceId::new(instance.instance_id()?).ok()?,
         deadline: tag(DEADLINE_TAG).and_then(|deadline| deadline.parse().ok()),
         launch: tag(LAUNCH_TAG).and_then(|token| token.parse().ok()),
-        projects: tag(PROJECT_TAG).map(LiveMachine::projects_of).unwrap_or_default(),
     })
 }
 

@@ -14,7 +14,7 @@ mod launch;
 mod ledger;
 mod meter;
 
-pub use gitlab::{GitRef, Gitlab, JobView, LiveJob, NewRunner, OurRunner, RegisteredRunner};
+pub use gitlab::{GitRef, Gitlab, JobView, LiveJob, NewRunner, OurRunner, RegisteredRunner, RunnerJob};
 pub use launch::{
     Backend, FleetOutcome, HandOver, JobRoles, LaunchOrder, LaunchOutcome, LiveMachine, MachineBackend,
 };

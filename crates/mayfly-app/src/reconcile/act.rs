@@ -9,13 +9,14 @@ use mayfly_core::event::JobEvent;
 use mayfly_core::ids::{JobKey, RunnerId};
 use mayfly_core::ledger::{LedgerRecord, LedgerState};
 use mayfly_core::mapping::TargetType;
-use mayfly_core::ports::{BrokenRecord, Fact, Written};
+use mayfly_core::ports::{BrokenRecord, Fact, RunnerJob, Written};
 use mayfly_core::reconcile::{Act, Reason, Repair};
 use mayfly_core::runner_name::RunnerName;
 
 use super::Reconciler;
 use super::end::end;
 use super::retry::retry;
+use crate::busy::jobs_of_paused;
 use crate::dispatcher::Dispatcher;
 use crate::handle::{RunnerGone, finish, forgive_never, record, runner_gone};
 use crate::start::MAX_CONFLICTS;
@@ -33,7 +34,7 @@ pub(super) async fn act(reconciler: &Reconciler, repair: &Repair) -> Result<Stri
         Act::Learn(event) => learn(dispatcher, event).await,
         Act::Start(event) => start(reconciler, event).await,
         Act::Relaunch(key) => relaunch(reconciler, key, repair.reason).await,
-        Act::Lost { job, runner, outcome } => lost(reconciler, job, runner, *outcome, repair.reason).await,
+        Act::Lost { .. } => lost(reconciler, repair).await,
         Act::End { .. } => end(reconciler, repair).await,
         Act::Unregister { id, .. } => unregister(dispatcher, *id).await,
         Act::Retry(key) => retry(dispatcher, key).await,
@@ -52,15 +53,21 @@ async fn learn(dispatcher: &Dispatcher, event: &JobEvent) -> Result<String, Port
     Ok("learned".to_owned())
 }
 
-/// Removes a registration that this installation has made.
+/// Removes a registration that this installation has made, unless its runner has a job after all.
 async fn unregister(dispatcher: &Dispatcher, id: RunnerId) -> Result<String, PortError> {
-    match dispatcher.gitlab.installation_of(id).await? {
-        Some(maker) if maker == dispatcher.installation => {
-            dispatcher.gitlab.delete_runner(id).await?;
-            Ok("removed".to_owned())
-        }
-        Some(_) | None => Ok(STRANGER.to_owned()),
+    if dispatcher.gitlab.installation_of(id).await?.as_ref() != Some(&dispatcher.installation) {
+        return Ok(STRANGER.to_owned());
     }
+    if let Some(busy) = jobs_of_paused(dispatcher, id).await?.first() {
+        return Ok(has_job(busy));
+    }
+    dispatcher.gitlab.delete_runner(id).await?;
+    Ok("removed".to_owned())
+}
+
+/// What is said of a repair that would take a runner its job.
+pub(super) fn has_job(busy: &RunnerJob) -> String {
+    format!("it has job {} of project {}", busy.job, busy.project)
 }
 
 async fn start(reconciler: &Reconciler, event: &JobEvent) -> Result<String, PortError> {
@@ -79,20 +86,20 @@ async fn relaunch(reconciler: &Reconciler, key: &JobKey, reason: Reason) -> Resu
     }
 }
 
-async fn lost(
-    reconciler: &Reconciler,
-    job: &JobKey,
-    runner: &RunnerName,
-    outcome: RunnerOutcome,
-    reason: Reason,
-) -> Result<String, PortError> {
+async fn lost(reconciler: &Reconciler, repair: &Repair) -> Result<String, PortError> {
+    let Act::Lost { job, runner, outcome, unless_busy } = &repair.act else { return Ok(String::new()) };
+    if let Some(id) = unless_busy.filter(|_| reconciler.dispatcher.has_api_token)
+        && let Some(busy) = jobs_of_paused(&reconciler.dispatcher, id).await?.first()
+    {
+        return Ok(has_job(busy));
+    }
     if let (TargetType::Ec2, Some(machines)) = (runner.target, &reconciler.dispatcher.machines) {
         machines.backend.withdraw(&runner.resource).await?;
     }
-    if forget_former(&reconciler.dispatcher, job, runner, &reason.to_string()).await? {
+    if forget_former(&reconciler.dispatcher, job, runner, &repair.reason.to_string()).await? {
         return Ok("written down".to_owned());
     }
-    gone(reconciler, runner, outcome).await
+    gone(reconciler, runner, *outcome).await
 }
 
 /// Writes down that a runner is gone, and has its job started again if that still waits.

@@ -2,24 +2,24 @@
 
 use mayfly_core::decide::{EndRunner, MachineNews, MachineState, RunnerOutcome, decide_machine_news};
 use mayfly_core::error::PortError;
-use mayfly_core::ids::{JobKey, ProjectId, RunnerId};
+use mayfly_core::ids::{JobKey, RunnerId};
 use mayfly_core::mapping::TargetType;
 use mayfly_core::reconcile::{Act, EndOnlyIf, Reason, Repair};
 use mayfly_core::runner_name::RunnerName;
 
 use super::Reconciler;
-use super::act::{forget_former, gone};
-use crate::busy::job_of_paused;
+use super::act::{forget_former, gone, has_job};
+use crate::busy::jobs_of_paused;
 use crate::dispatcher::Dispatcher;
 use crate::handle::{end_runner, write_owner};
 
 /// Ends a runner, if it is still as the plan has it, and writes that down. Its job, if that still waits, gets another.
 pub(super) async fn end(reconciler: &Reconciler, repair: &Repair) -> Result<String, PortError> {
-    let Act::End { runner, job, registered, projects, only_if } = &repair.act else {
+    let Act::End { runner, job, registered, only_if } = &repair.act else {
         return Ok(String::new());
     };
     let dispatcher = &reconciler.dispatcher;
-    if let Some(objection) = objection(dispatcher, runner, projects, *registered, *only_if).await? {
+    if let Some(objection) = objection(dispatcher, runner, *registered, *only_if).await? {
         return Ok(objection);
     }
     let ending = EndRunner {
@@ -63,28 +63,18 @@ async fn is_former(dispatcher: &Dispatcher, job: &JobKey, runner: &RunnerName) -
 async fn objection(
     dispatcher: &Dispatcher,
     runner: &RunnerName,
-    projects: &[ProjectId],
     registered: Option<RunnerId>,
     only_if: EndOnlyIf,
 ) -> Result<Option<String>, PortError> {
     match (only_if, registered) {
         (EndOnlyIf::Unread, _) => read_after_all(dispatcher, runner).await,
-        (EndOnlyIf::Idle, Some(id)) => busy_after_all(dispatcher, projects, id).await,
+        (EndOnlyIf::Idle, Some(id)) => busy_after_all(dispatcher, id).await,
         (EndOnlyIf::Always | EndOnlyIf::Idle, _) => Ok(None),
     }
 }
 
-async fn busy_after_all(
-    dispatcher: &Dispatcher,
-    projects: &[ProjectId],
-    id: RunnerId,
-) -> Result<Option<String>, PortError> {
-    for project in projects {
-        if let Some(job) = job_of_paused(dispatcher, *project, id, None).await? {
-            return Ok(Some(format!("it has job {job}")));
-        }
-    }
-    Ok(None)
+async fn busy_after_all(dispatcher: &Dispatcher, id: RunnerId) -> Result<Option<String>, PortError> {
+    Ok(jobs_of_paused(dispatcher, id).await?.first().map(has_job))
 }
 
 /// Takes the assignment back: then the machine can get no job. If there is nothing to take back, the machine has read it.

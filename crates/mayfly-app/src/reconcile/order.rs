@@ -1,19 +1,18 @@
 //! Ends a runner because a person says so.
 
-use std::collections::BTreeSet;
-
 use mayfly_core::decide::{EndOrder, Occupation, OrderedEnd, RunnerOutcome, decide_ordered_end, runner_of};
 use mayfly_core::error::{Chain, PortError};
 use mayfly_core::ids::JobKey;
 use mayfly_core::ledger::{LedgerRecord, RunnerRecord};
 use mayfly_core::mapping::TargetType;
+use mayfly_core::ports::RunnerJob;
 use mayfly_core::runner_name::RunnerName;
 use mayfly_core::status::JobStatus;
 use tracing::{info, warn};
 
 use super::Reconciler;
 use super::act::{forget_former, gone};
-use crate::busy::job_of_paused;
+use crate::busy::jobs_of_paused;
 use crate::dispatcher::Dispatcher;
 use crate::handle::end_runner;
 
@@ -95,14 +94,10 @@ async fn occupation(
         return Ok(Occupation::Job(took.clone()));
     }
     if let Some(id) = runner.registered.filter(|_| dispatcher.has_api_token) {
-        let jobs = runner.took.iter().chain([&owner.key]);
-        let projects: BTreeSet<_> = jobs.map(|job| job.project).collect();
-        for project in projects {
-            if let Some(job) = job_of_paused(dispatcher, project, id, None).await? {
-                return Ok(Occupation::Job(JobKey { host: owner.key.host.clone(), project, job }));
-            }
-        }
-        return Ok(Occupation::Idle);
+        let jobs = jobs_of_paused(dispatcher, id).await?;
+        return Ok(jobs.first().map_or(Occupation::Idle, |&RunnerJob { project, job }| {
+            Occupation::Job(JobKey { host: owner.key.host.clone(), project, job })
+        }));
     }
     // Without its assignment it can get no job. What has read it may have one.
     if let (TargetType::Ec2, Some(machines)) = (runner.name.target, &dispatcher.machines)

@@ -20,7 +20,7 @@ use mayfly_core::machine::{MachineSpec, Market};
 use mayfly_core::mapping::{RunnerSettings, Target};
 use mayfly_core::ports::{
     BrokenRecord, GitRef, Gitlab, JobView, Ledger, LiveJob, NewRunner, NoMeter, OurRunner, RegisteredRunner,
-    SecretStore, Sweep, Written,
+    RunnerJob, SecretStore, Sweep, Written,
 };
 use mayfly_core::reconcile::Memory;
 use mayfly_core::resolve::DefaultTarget;
@@ -91,6 +91,10 @@ impl Gitlab for SlowGitlab {
 
     async fn live_jobs(&self, _: ProjectId) -> Result<Option<Vec<LiveJob>>, PortError> {
         unreachable!("only a reconciler asks for it")
+    }
+
+    async fn jobs_on_runner(&self, _: RunnerId) -> Result<Vec<RunnerJob>, PortError> {
+        unreachable!("nothing is ended")
     }
 
     async fn our_runners(&self) -> Result<Vec<OurRunner>, PortError> {

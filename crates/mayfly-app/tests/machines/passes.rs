@@ -67,6 +67,11 @@ impl Passes {
         pass.done.iter().map(|done| done.repair.to_string()).collect()
     }
 
+    /// What is said of a repair that would take the first job its runner.
+    fn has_job(&self) -> String {
+        format!("it has job {} of project {}", self.world.keys[0].job, self.world.project)
+    }
+
     /// What waits in the queue is started.
     pub(crate) async fn start_queued(&self) {
         let events = std::mem::take(&mut *self.queue.0.lock().unwrap());
@@ -184,8 +189,7 @@ async fn a_runner_that_gets_a_job_between_look_and_end_is_not_ended() {
         passes.world.gitlab.hold_requests(&pausing, false);
     };
     let (done, ()) = tokio::join!(pass, meanwhile);
-    let said = format!("it has job {}", passes.world.keys[0].job);
-    assert_eq!(done, [(Reason::IdleTooLong, said)]);
+    assert_eq!(done, [(Reason::IdleTooLong, passes.has_job())]);
     assert_eq!(passes.world.machines.live().len(), 1);
 }
 
@@ -330,6 +334,6 @@ async fn a_busy_machine_that_the_ledger_has_lost_is_not_ended_before_its_deadlin
         let pass = passes.pass(Mode::Act).await;
         said.extend(pass.done.into_iter().map(|done| done.result.unwrap()));
     }
-    assert_eq!(said, [format!("it has job {job}"), format!("it has job {job}")]);
+    assert_eq!(said, [passes.has_job(), passes.has_job()]);
     assert_eq!((passes.world.machines.live(), job), (vec![machine], key.job));
 }

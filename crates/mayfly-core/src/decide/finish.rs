@@ -5,7 +5,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use crate::event::JobEvent;
-use crate::ids::{ProjectId, RunnerId};
+use crate::ids::RunnerId;
 use crate::ledger::{Ended, LedgerRecord, LedgerState};
 use crate::runner_name::RunnerName;
 use crate::status::JobStatus;
@@ -48,8 +48,8 @@ pub struct EndRunner {
     pub is_stopped: bool,
     /// True if it was started so lately that its service may not know it yet.
     pub is_fresh: bool,
-    /// The project of its jobs and its registration, if GitLab must be asked first whether it has another one by now.
-    pub unless_busy: Option<(ProjectId, RunnerId)>,
+    /// Its registration, if GitLab must be asked first whether it has another job by now.
+    pub unless_busy: Option<RunnerId>,
     /// Why it is ended.
     pub reason: String,
 }
@@ -78,11 +78,7 @@ pub fn decide_finish(input: &FinishInput<'_>) -> FinishDecision {
         registered: runner.registered,
         is_stopped: runner.stopped_at.is_some(),
         is_fresh: input.now.duration_since(runner.launched_at) < FRESH,
-        unless_busy: runner
-            .registered
-            .or(of_claim)
-            .filter(|_| may_have_another)
-            .map(|registered| (input.event.key.project, registered)),
+        unless_busy: runner.registered.or(of_claim).filter(|_| may_have_another),
         reason: format!("job {} is over: {}", input.event.key, input.event.status),
     });
     let mut writes = vec![job];

@@ -46,6 +46,15 @@ pub struct LiveJob {
     pub runner: Option<EventRunner>,
 }
 
+/// A job that a runner has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RunnerJob {
+    /// Its project.
+    pub project: ProjectId,
+    /// The job.
+    pub job: JobId,
+}
+
 /// A registration whose name is one that we give.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OurRunner {
@@ -112,6 +121,9 @@ pub trait Gitlab: Send + Sync {
 
     /// All jobs of a project that wait or run; one that is being canceled runs until its runner is done with it. `None` if there is no such project, or none that the token may see.
     async fn live_jobs(&self, project: ProjectId) -> Result<Option<Vec<LiveJob>>, PortError>;
+
+    /// The jobs that a runner has, in whatever project; one that is being canceled is among them. None if it is gone.
+    async fn jobs_on_runner(&self, id: RunnerId) -> Result<Vec<RunnerJob>, PortError>;
 
     /// All registrations that the token may see whose description is a [`RunnerName`].
     async fn our_runners(&self) -> Result<Vec<OurRunner>, PortError>;

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use crate::assignment::{Assignment, JobCredentials};
 use crate::error::PortError;
 use crate::fleet::FleetOrder;
-use crate::ids::{JobKey, ProjectId, ResourceId, RoleArn};
+use crate::ids::{JobKey, ResourceId, RoleArn};
 use crate::launch::{ClientToken, LaunchRequest};
 use crate::mapping::TargetType;
 use crate::runner_name::RunnerName;
@@ -153,13 +153,6 @@ pub trait MachineBackend: Send + Sync {
     async fn list(&self) -> Result<Vec<LiveMachine>, PortError>;
 }
 
-impl LiveMachine {
-    /// Reads the projects as the tags of a call list them; what is no project is passed over.
-    pub fn projects_of(tag: &str) -> Vec<ProjectId> {
-        tag.split(' ').filter_map(|word| word.parse().ok()).collect()
-    }
-}
-
 /// A machine as its service tells it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LiveMachine {
@@ -169,8 +162,6 @@ pub struct LiveMachine {
     pub deadline: Option<Timestamp>,
     /// The call that started it, if it says so.
     pub launch: Option<ClientToken>,
-    /// The projects whose jobs it was started for, as far as it says so.
-    pub projects: Vec<ProjectId>,
 }
 
 /// Lets a job act in a role.

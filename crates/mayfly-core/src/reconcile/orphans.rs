@@ -94,9 +94,8 @@ fn judge_machine(
     let mut listed = index.snapshot.registrations.unwrap_or_default().iter();
     let known = listed.find(|registration| registration.name == name).map(|registration| registration.id);
     let mut repair = end(name, Reason::OwnerUnknown);
-    if let Act::End { registered, projects, only_if, .. } = &mut repair.act {
+    if let Act::End { registered, only_if, .. } = &mut repair.act {
         (*registered, *only_if) = (known, EndOnlyIf::Idle);
-        projects.clone_from(&machine.projects);
     }
     Some(repair)
 }
@@ -125,6 +124,6 @@ pub(super) fn strangers(snapshot: &Snapshot<'_>) -> BTreeSet<RunnerId> {
 
 fn end(runner: RunnerName, reason: Reason) -> Repair {
     let only_if = EndOnlyIf::Always;
-    let act = Act::End { runner, job: None, registered: None, projects: Vec::new(), only_if };
+    let act = Act::End { runner, job: None, registered: None, only_if };
     Repair { act, reason }
 }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::decide::RunnerOutcome;
 use crate::event::JobEvent;
-use crate::ids::{JobKey, ProjectId, RunnerId};
+use crate::ids::{JobKey, RunnerId};
 use crate::ledger::LedgerRecord;
 use crate::ports::BrokenRecord;
 use crate::runner_name::RunnerName;
@@ -51,6 +51,8 @@ pub enum Act {
         runner: RunnerName,
         /// How it ended.
         outcome: RunnerOutcome,
+        /// Its registration, if it is only believed to be gone: GitLab is asked first whether it has a job after all.
+        unless_busy: Option<RunnerId>,
     },
     /// End a runner. If the job it was started for still waits, that gets another.
     End {
@@ -60,8 +62,6 @@ pub enum Act {
         job: Option<JobKey>,
         /// Its registration, if that is known.
         registered: Option<RunnerId>,
-        /// The projects whose jobs it may have.
-        projects: Vec<ProjectId>,
         /// What must be true at the moment it is ended.
         only_if: EndOnlyIf,
     },

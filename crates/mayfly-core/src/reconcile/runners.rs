@@ -118,7 +118,14 @@ impl Judged<'_> {
     }
 
     fn lost(&self, outcome: RunnerOutcome, reason: Reason) -> Repair {
-        let act = Act::Lost { job: self.record.key.clone(), runner: self.runner.name.clone(), outcome };
+        // A function may wait that long for its turn, and come up between the look and the repair.
+        let is_believed = matches!(outcome, RunnerOutcome::NoJob | RunnerOutcome::JobDone);
+        let act = Act::Lost {
+            job: self.record.key.clone(),
+            runner: self.runner.name.clone(),
+            outcome,
+            unless_busy: self.runner.registered.filter(|_| is_believed),
+        };
         Repair { act, reason }
     }
 
@@ -127,7 +134,6 @@ impl Judged<'_> {
             runner: self.runner.name.clone(),
             job: Some(self.record.key.clone()),
             registered: self.runner.registered,
-            projects: vec![self.record.key.project],
             only_if,
         };
         Repair { act, reason }

@@ -47,7 +47,7 @@ pub(crate) enum At {
 pub(crate) enum Next {
     /// `launch.rs`, `launch_step`: looks for what the token has started.
     Find,
-    /// `busy.rs`, `job_of_paused`: lets the runner of an earlier try take no job any more.
+    /// `busy.rs`, `jobs_of_paused`: lets the runner of an earlier try take no job any more.
     Pause,
     /// `assign.rs`, `remove_unused`: removes its registration, unless it has a job. While it is paused it gets none, so looking
     /// and removing is as good as one step.

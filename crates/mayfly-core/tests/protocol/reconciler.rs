@@ -166,22 +166,30 @@ fn tasks_of(repair: Repair) -> Vec<Task> {
             vec![Task::Start]
         }
         Act::Relaunch(_) => vec![Task::Relaunch],
-        Act::Lost { runner, outcome, .. } => {
-            vec![Task::Lost(Gone { token: Token::named(&runner), outcome, took: None })]
+        Act::Lost { runner, outcome, unless_busy, .. } => {
+            let gone = Gone { token: Token::named(&runner), outcome, took: None };
+            look(unless_busy.map(model_id)).chain([Task::Lost(gone)]).collect()
         }
         Act::End { runner, job, registered, only_if, .. } => {
             let (token, registered) = (Token::named(&runner), registered.map(model_id));
             let outcome = job.map(|_| outcome_of(repair.reason));
-            let objection = registered.filter(|_| only_if == EndOnlyIf::Idle);
-            let look = objection.into_iter().flat_map(|id| [Task::Pause(id), Task::LeaveIfBusy(id)]);
-            look.chain([Task::End { token, registered, outcome }]).collect()
+            let looked_at = registered.filter(|_| only_if == EndOnlyIf::Idle);
+            look(looked_at).chain([Task::End { token, registered, outcome }]).collect()
         }
-        Act::Unregister { id, .. } => vec![Task::UnregisterOrphan(model_id(id))],
+        Act::Unregister { id, .. } => {
+            let id = model_id(id);
+            look(Some(id)).chain([Task::UnregisterOrphan(id)]).collect()
+        }
         Act::Park(_) => vec![Task::Park],
         Act::Retry(_) | Act::Forget(_) | Act::Mend { .. } => {
             panic!("nothing in the model gives cause to {}", repair.act)
         }
     }
+}
+
+/// Whether a runner has a job after all, if it is one to be asked about.
+fn look(registered: Option<Id>) -> impl Iterator<Item = Task> {
+    registered.into_iter().flat_map(|id| [Task::Pause(id), Task::LeaveIfBusy(id)])
 }
 
 /// `end.rs`, `outcome_of`.

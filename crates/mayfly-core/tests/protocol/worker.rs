@@ -39,7 +39,7 @@ pub(crate) enum Task {
     Lost(Gone),
     /// `act.rs`, `forget_former`: its second half.
     WriteFormer(Token),
-    /// `end.rs`, `busy_after_all`: its two halves. If the runner has a job, nothing else is done.
+    /// `busy.rs`, `jobs_of_paused`: its two halves. If the runner has a job, nothing else is done.
     Pause(Id),
     LeaveIfBusy(Id),
     /// `end.rs`, `end`, once nothing speaks against it. Without an outcome nobody knows the runner's job.
@@ -54,7 +54,7 @@ pub(crate) enum Task {
     Start,
     /// `act.rs`, `park`.
     Park,
-    /// `act.rs`, `unregister`.
+    /// `act.rs`, `unregister`, once its runner is seen without a job.
     UnregisterOrphan(Id),
 }
 

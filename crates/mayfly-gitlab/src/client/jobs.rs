@@ -3,7 +3,7 @@
 use mayfly_core::error::{PortError, Retry};
 use mayfly_core::event::EventRunner;
 use mayfly_core::ids::{JobId, JobName, PipelineId, ProjectId, RunnerId};
-use mayfly_core::ports::{GitRef, JobView, LiveJob};
+use mayfly_core::ports::{GitRef, JobView, LiveJob, RunnerJob};
 use mayfly_core::status::JobStatus;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::StatusCode;
@@ -52,6 +52,18 @@ struct PipelineOfJob {
 struct RunnerOfJob {
     id: u64,
     description: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct JobOfRunner {
+    id: u64,
+    status: String,
+    project: ProjectOfJob,
+}
+
+#[derive(Deserialize)]
+struct ProjectOfJob {
+    id: u64,
 }
 
 impl From<RunnerOfJob> for EventRunner {
@@ -134,16 +146,40 @@ impl GitlabClient {
         }
         Ok(Some(jobs))
     }
+
+    /// The jobs that a runner has, in whatever project; none if it is gone. Scope `read_api`, and the right to remove the
+    /// runner (`Ci::RunnerPolicy`, `read_builds`).
+    ///
+    /// One that cannot be read is an error: a runner without a job may be removed.
+    pub async fn jobs_on_runner(&self, id: RunnerId) -> Result<Vec<RunnerJob>, PortError> {
+        // Asked for by status, an older GitLab refuses `canceling`. A runner of ours has had few jobs.
+        let call = Call::get(
+            format!("GitLab: list the jobs of runner {id}"),
+            format!("/runners/{id}/jobs"),
+            READ_SCOPE,
+        )
+        .query("order_by", "id")
+        .query("sort", "desc")
+        .accept(&[StatusCode::NOT_FOUND]);
+        let jobs: Vec<JobOfRunner> = self.all_pages(call).await?;
+        let has = jobs.into_iter().filter(|job| live_status(&job.status) == Some(JobStatus::Running));
+        Ok(has.map(|job| RunnerJob { project: ProjectId(job.project.id), job: JobId(job.id) }).collect())
+    }
+}
+
+/// The status of a job that waits or runs.
+fn live_status(word: &str) -> Option<JobStatus> {
+    match word {
+        "pending" => Some(JobStatus::Pending),
+        // Its runner is still busy with it.
+        "running" | "canceling" => Some(JobStatus::Running),
+        _ => None,
+    }
 }
 
 fn read_live_job(row: Row<LiveJobRow>) -> Option<LiveJob> {
     let job = row.readable()?;
-    let status = match job.status.as_str() {
-        "pending" => JobStatus::Pending,
-        // Its runner is still busy with it.
-        "running" | "canceling" => JobStatus::Running,
-        _ => return None,
-    };
+    let status = live_status(&job.status)?;
     Some(LiveJob {
         id: JobId(job.id),
         name: JobName::new(job.name).ok()?,

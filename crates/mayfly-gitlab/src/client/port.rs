@@ -3,7 +3,9 @@
 use async_trait::async_trait;
 use mayfly_core::error::PortError;
 use mayfly_core::ids::{Installation, JobId, ProjectId, RunnerId};
-use mayfly_core::ports::{GitRef, Gitlab, JobView, LiveJob, NewRunner, OurRunner, RegisteredRunner};
+use mayfly_core::ports::{
+    GitRef, Gitlab, JobView, LiveJob, NewRunner, OurRunner, RegisteredRunner, RunnerJob,
+};
 use secrecy::SecretString;
 
 use super::GitlabClient;
@@ -33,8 +35,13 @@ impl Gitlab for GitlabClient {
     async fn delete_runner(&self, id: RunnerId) -> Result<(), PortError> {
         Self::delete_runner(self, id).await
     }
+
     async fn live_jobs(&self, project: ProjectId) -> Result<Option<Vec<LiveJob>>, PortError> {
         Self::live_jobs(self, project).await
+    }
+
+    async fn jobs_on_runner(&self, id: RunnerId) -> Result<Vec<RunnerJob>, PortError> {
+        Self::jobs_on_runner(self, id).await
     }
 
     async fn our_runners(&self) -> Result<Vec<OurRunner>, PortError> {

@@ -3,7 +3,7 @@
 use mayfly_core::error::{Chain, Retry};
 use mayfly_core::event::EventRunner;
 use mayfly_core::ids::{JobId, PipelineId, ProjectId, RunnerId};
-use mayfly_core::ports::{GitRef, Gitlab, LiveJob, NewRunner, OurRunner};
+use mayfly_core::ports::{GitRef, Gitlab, LiveJob, NewRunner, OurRunner, RunnerJob};
 use mayfly_core::status::JobStatus;
 use mayfly_core::tags::TagSet;
 use serde_json::{Value, json};
@@ -310,6 +310,7 @@ mod requests {
             Reply::empty(204),
             Reply::json(200, &json!([])),
             Reply::json(200, &json!([])),
+            Reply::json(200, &json!([])),
             Reply::json(200, &json!({})),
             Reply::json(201, &json!({"status": "canceled"})),
             Reply::json(201, &json!({"id": 8})),
@@ -321,6 +322,7 @@ mod requests {
         port.register_runner(&REGISTRATION_TOKEN.into(), &new_runner(&[])).await.unwrap();
         port.delete_runner(RunnerId(1)).await.unwrap();
         port.live_jobs(PROJECT).await.unwrap();
+        port.jobs_on_runner(RunnerId(1)).await.unwrap();
         port.our_runners().await.unwrap();
         port.pause_runner(RunnerId(1)).await.unwrap();
         port.cancel_job(PROJECT, JobId(7)).await.unwrap();
@@ -335,6 +337,7 @@ mod requests {
                 "POST /api/v4/runners",
                 "DELETE /api/v4/runners/1",
                 "GET /api/v4/projects/380/jobs",
+                "GET /api/v4/runners/1/jobs",
                 "GET /api/v4/runners",
                 "PUT /api/v4/runners/1",
                 "POST /api/v4/projects/380/jobs/7/cancel",

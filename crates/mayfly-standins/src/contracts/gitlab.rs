@@ -7,7 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use mayfly_core::event::EventRunner;
 use mayfly_core::ids::{Installation, JobId, JobName, ProjectId, RunnerId};
-use mayfly_core::ports::{Gitlab, JobView, LiveJob, NewRunner, OurRunner, RegisteredRunner};
+use mayfly_core::ports::{Gitlab, JobView, LiveJob, NewRunner, OurRunner, RegisteredRunner, RunnerJob};
 use mayfly_core::status::JobStatus;
 use mayfly_core::tags::TagSet;
 
@@ -44,6 +44,7 @@ pub async fn gitlab(world: &dyn GitlabUnderTest) {
     a_job_is_told_from_its_wait_to_its_end(world).await;
     live_jobs_are_those_of_the_project_that_wait_or_run(world).await;
     all_live_jobs_are_told_however_many(world).await;
+    the_jobs_of_a_runner_are_those_that_it_has(world).await;
     a_runner_takes_what_its_tags_cover_in_its_project(world).await;
     our_runners_are_told_until_they_are_deleted(world).await;
     a_paused_runner_gets_no_job_and_keeps_the_one_it_has(world).await;
@@ -65,6 +66,7 @@ async fn what_is_not_there_is_none(world: &dyn GitlabUnderTest) {
     assert_eq!(told, None, "a project that is not there");
     let told = world.gitlab().live_jobs(project).await.expect("an answer");
     assert_eq!(told, Some(Vec::new()), "a project without jobs");
+    assert_eq!(jobs_on(world, RunnerId(404_404_404)).await, [], "a runner that is not there");
 }
 
 async fn a_job_is_told_from_its_wait_to_its_end(world: &dyn GitlabUnderTest) {
@@ -121,6 +123,21 @@ async fn all_live_jobs_are_told_however_many(world: &dyn GitlabUnderTest) {
     assert_eq!(told.len(), MANY, "each is told once");
     let told: BTreeSet<JobId> = told.into_iter().map(|job| job.id).collect();
     assert_eq!(told, jobs.into_iter().collect());
+}
+
+async fn the_jobs_of_a_runner_are_those_that_it_has(world: &dyn GitlabUnderTest) {
+    let (project, jobs) = world.project(&[job("over", &["ours"]), job("runs", &["ours"])]).await;
+    world.project(&[job("elsewhere", &["ours"])]).await;
+    let runner = create(world, project, "mayfly-local-looked-at", &["ours"]).await;
+    let other = create(world, project, "mayfly-local-not-looked-at", &["ours"]).await;
+    assert_eq!(jobs_on(world, runner.id).await, [], "it has had none");
+    for job in jobs {
+        assert_eq!(world.take_job(&runner).await, Some(job));
+        assert_eq!(jobs_on(world, runner.id).await, [RunnerJob { project, job }]);
+        assert_eq!(jobs_on(world, other.id).await, [], "it is another's");
+        world.succeed(job).await;
+        assert_eq!(jobs_on(world, runner.id).await, [], "it is over");
+    }
 }
 
 async fn a_runner_takes_what_its_tags_cover_in_its_project(world: &dyn GitlabUnderTest) {
@@ -289,6 +306,10 @@ async fn view(world: &dyn GitlabUnderTest, project: ProjectId, job: JobId) -> Jo
 async fn live(world: &dyn GitlabUnderTest, project: ProjectId) -> BTreeMap<JobId, LiveJob> {
     let jobs = world.gitlab().live_jobs(project).await.expect("an answer").expect("the project is there");
     jobs.into_iter().map(|job| (job.id, job)).collect()
+}
+
+async fn jobs_on(world: &dyn GitlabUnderTest, runner: RunnerId) -> Vec<RunnerJob> {
+    world.gitlab().jobs_on_runner(runner).await.expect("an answer")
 }
 
 async fn ours(world: &dyn GitlabUnderTest) -> BTreeMap<RunnerId, String> {

@@ -230,9 +230,6 @@ fn live_machine(instance: &Instance) -> Option<LiveMachine> {
         id: ResourceId::new(&*instance.id).ok()?,
         deadline: tag("mayfly:deadline").and_then(|deadline| deadline.parse().ok()),
         launch: tag("mayfly:launch").and_then(|launch| launch.parse().ok()),
-        projects: tag("mayfly:project")
-            .map(|projects| LiveMachine::projects_of(projects))
-            .unwrap_or_default(),
     })
 }
 

@@ -91,6 +91,7 @@ pub(super) fn router(shared: Arc<Shared>) -> Router {
             get(rest_runners::show).put(rest_runners::change).delete(rest_runners::delete),
         )
         .route("/runners/{id}/managers", get(rest_runners::managers))
+        .route("/runners/{id}/jobs", get(rest_jobs::list_of_runner))
         .route("/user/runners", post(rest_runners::create))
         .route("/version", get(rest_about::version))
         .route("/personal_access_tokens/self", get(rest_about::own_token))

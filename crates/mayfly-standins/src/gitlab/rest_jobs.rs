@@ -6,7 +6,7 @@ use axum::Json;
 use axum::extract::{Path, State as Extract};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::IntoResponse;
-use mayfly_core::ids::JobId;
+use mayfly_core::ids::{JobId, RunnerId};
 use serde_json::{Value, json};
 
 use super::http::{Answer, Refusal, authorize};
@@ -37,6 +37,27 @@ pub(super) async fn list(
         let url = format!("{}/api/v4/projects/{}/jobs", state.url, project.id);
         let filters = scopes.into_iter().map(|scope| ("scope[]", scope)).collect();
         Listing { url, filters, items }.page_or_keyset(&params)
+    })
+}
+
+/// `GET /runners/:id/jobs`, newest first: those that it has, and those that it has had. Each names its project.
+pub(super) async fn list_of_runner(
+    Extract(shared): Extract<Arc<Shared>>,
+    Path(id): Path<u64>,
+    headers: HeaderMap,
+    params: Params,
+) -> Answer {
+    shared.read(|state| {
+        authorize(state, &headers, &["read_api", "manage_runner"])?;
+        if !state.runners.contains_key(&RunnerId(id)) {
+            return Err(Refusal::not_found(""));
+        }
+        let jobs = state.jobs.values().rev().filter(|job| {
+            job.taken_by.as_ref().is_some_and(|by| by.runner.0 == id) && !job.waits_for_runner_ack()
+        });
+        let items = jobs.filter_map(|job| Some((job.id.0, job_of_runner_json(state, job)?))).collect();
+        let url = format!("{}/api/v4/runners/{id}/jobs", state.url);
+        Ok(Listing { url, filters: Vec::new(), items }.page(&params))
     })
 }
 
@@ -128,6 +149,13 @@ fn find_job<'a>(state: &'a State, project: &str, job: u64) -> Result<(&'a Projec
     let project = find_project(state, project)?;
     let job = state.jobs.get(&JobId(job)).filter(|job| job.project == project.id);
     job.map(|job| (project, job)).ok_or_else(|| Refusal::not_found(""))
+}
+
+fn job_of_runner_json(state: &State, job: &Job) -> Option<Value> {
+    let project = state.projects.get(&job.project)?;
+    let mut told = job_json(state, project, job);
+    told["project"] = json!({ "id": project.id, "path_with_namespace": project.path });
+    Some(told)
 }
 
 fn job_json(state: &State, project: &Project, job: &Job) -> Value {

@@ -82,7 +82,6 @@ impl MachineBackend for MachinesPort {
                         id: compute.name.resource.clone(),
                         deadline: Some(timestamp(*deadline)),
                         launch: Some(launch.clone()),
-                        projects: Vec::new(),
                     })
                 });
                 Ok(machines.collect())

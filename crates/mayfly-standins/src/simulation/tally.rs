@@ -42,6 +42,7 @@ counted!(
         GitlabCreateRunner => "GitLab: create runner",
         GitlabDeleteRunner => "GitLab: delete runner",
         GitlabLiveJobs => "GitLab: live jobs",
+        GitlabJobsOnRunner => "GitLab: jobs on runner",
         GitlabOurRunners => "GitLab: our runners",
         GitlabInstallationOf => "GitLab: get runner",
         GitlabPauseRunner => "GitLab: pause runner",
@@ -78,6 +79,7 @@ impl Call {
             | Self::GitlabCreateRunner
             | Self::GitlabDeleteRunner
             | Self::GitlabLiveJobs
+            | Self::GitlabJobsOnRunner
             | Self::GitlabOurRunners
             | Self::GitlabInstallationOf
             | Self::GitlabPauseRunner
@@ -139,7 +141,6 @@ counted!(
         MachinesIdle => "machines that were told nothing",
         RunnersIdle => "runners that took no job",
         StoppedByUs => "machines ended by a call of ours",
-        BusyUnregistered => "registrations removed of runners with a job",
         NotBegun => "jobs canceled before their script began",
         Robbed => "runners that took another job",
         Relaunched => "relaunches",

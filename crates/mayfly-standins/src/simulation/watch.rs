@@ -12,7 +12,6 @@ use super::compute::{Life, Which};
 use super::gitlab::FIRST_JOB;
 use super::machines::Launches;
 use super::sim::Sim;
-use super::tally::Fact;
 use super::work::TaskId;
 
 /// How long after its time compute may live that only the reconciler can end: it waits a minute and a half, passes are a
@@ -260,7 +259,8 @@ impl Sim {
         }
     }
 
-    /// A registration is removed by us. A runner that has a job may finish it all the same, so it is only counted.
+    /// A registration is removed by us. Its runner must have no job, unless its time is over: it may finish it all the same, but
+    /// nobody would be told any more which job is on it.
     pub(super) fn unregister(&mut self, registration: RunnerId) {
         let now = self.now();
         if let Some(which) = self.computes.registered(registration) {
@@ -270,7 +270,9 @@ impl Sim {
                 && self.has_running(job, registration)
                 && now < compute.hard_end
             {
-                self.tally.fact(Fact::BusyUnregistered);
+                self.watch.breaks("no busy runner loses its registration", Some(job), Some(which), || {
+                    format!("registration {registration} of {which} is removed while it has job {job}")
+                });
             }
         }
         self.gitlab.registrations.remove(&registration);

@@ -78,8 +78,14 @@ pub(super) const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "the registration of a runner that has a job is removed",
         file: "crates/mayfly-app/src/assign.rs",
-        find: "if job_of_paused(dispatcher, project, stale, None).await?.is_some() {",
-        replace: "if stale.0 == 0 && job_of_paused(dispatcher, project, stale, None).await?.is_some() {",
+        find: "if !jobs_of_paused(dispatcher, stale).await?.is_empty() {",
+        replace: "if stale.0 == 0 && !jobs_of_paused(dispatcher, stale).await?.is_empty() {",
+    },
+    Mutant {
+        name: "a runner that comes up late loses its registration under its job",
+        file: "crates/mayfly-core/src/reconcile/runners.rs",
+        find: "unless_busy: self.runner.registered.filter(|_| is_believed),",
+        replace: "unless_busy: self.runner.registered.filter(|id| is_believed && id.0 == 0),",
     },
     Mutant {
         name: "a job of which no event came is not started",

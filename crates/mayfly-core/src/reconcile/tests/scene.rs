@@ -123,8 +123,7 @@ impl Scene {
     }
 
     pub(super) fn machine(mut self, number: u64) -> Self {
-        let live =
-            LiveMachine { id: machine(number).resource, deadline: None, launch: None, projects: Vec::new() };
+        let live = LiveMachine { id: machine(number).resource, deadline: None, launch: None };
         self.machines.get_or_insert_default().push(live);
         self
     }

@@ -92,6 +92,28 @@ async fn a_job_that_runs_names_its_runner() {
 }
 
 #[tokio::test]
+async fn a_runner_has_the_jobs_that_run_or_are_being_canceled_on_it() {
+    let row =
+        |id: u64, status: &str| json!({"id": id, "status": status, "project": {"id": 380}, "name": "build"});
+    let rows = json!([row(9, "running"), row(8, "success"), row(7, "canceling"), row(6, "canceled")]);
+    let (server, client) = scripted([Reply::json(200, &rows), Reply::empty(404)]).await;
+    let has = [9, 7].map(|job| RunnerJob { project: PROJECT, job: JobId(job) });
+    assert_eq!(client.jobs_on_runner(RunnerId(32)).await.unwrap(), has);
+    assert_eq!(client.jobs_on_runner(RunnerId(33)).await.unwrap(), [], "it is gone");
+    assert_eq!(
+        server.lines(),
+        [32, 33].map(|id| format!("GET /api/v4/runners/{id}/jobs?order_by=id&sort=desc&per_page=100"))
+    );
+}
+
+#[tokio::test]
+async fn a_job_of_a_runner_that_cannot_be_read_is_not_passed_over() {
+    let rows = json!([{"id": 9, "status": "running"}]);
+    let (_server, client) = scripted([Reply::json(200, &rows)]).await;
+    assert_eq!(client.jobs_on_runner(RunnerId(32)).await.unwrap_err().retry, Retry::Never);
+}
+
+#[tokio::test]
 async fn a_row_that_is_no_live_job_does_not_hide_the_others() {
     let with = |id: u64, field: &str, value: Value| {
         let mut row = row(id);

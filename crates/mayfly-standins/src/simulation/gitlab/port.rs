@@ -3,7 +3,9 @@
 use async_trait::async_trait;
 use mayfly_core::error::PortError;
 use mayfly_core::ids::{Installation, JobId, ProjectId, RunnerId};
-use mayfly_core::ports::{GitRef, Gitlab, JobView, LiveJob, NewRunner, OurRunner, RegisteredRunner};
+use mayfly_core::ports::{
+    GitRef, Gitlab, JobView, LiveJob, NewRunner, OurRunner, RegisteredRunner, RunnerJob,
+};
 use secrecy::SecretString;
 
 use super::super::agenda::Moment;
@@ -87,6 +89,19 @@ impl Gitlab for GitlabPort {
         self.ask(Call::GitlabLiveJobs, |sim| {
             let now = sim.now();
             Ok(sim.gitlab.project(project).map(|project| live_jobs(&sim.gitlab, project, now)))
+        })
+        .await
+    }
+
+    async fn jobs_on_runner(&self, id: RunnerId) -> Result<Vec<RunnerJob>, PortError> {
+        self.ask(Call::GitlabJobsOnRunner, |sim| {
+            if !sim.gitlab.registrations.contains_key(&id) {
+                return Ok(Vec::new());
+            }
+            let jobs = sim.gitlab.jobs_on(id).into_iter().filter_map(|job| sim.gitlab.job(job));
+            Ok(jobs
+                .map(|job| RunnerJob { project: sim.gitlab.projects[job.project].id, job: job.id })
+                .collect())
         })
         .await
     }
