@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use mayfly_core::mapping::RunnerSettings;
 
 /// How the agent works on this machine.
 #[derive(Debug, Clone)]
@@ -49,7 +50,7 @@ pub struct AgentTimings {
 impl Default for AgentTimings {
     fn default() -> Self {
         Self {
-            term_before_deadline: Duration::from_secs(40),
+            term_before_deadline: Duration::from_secs(RunnerSettings::STOP_BEFORE_END_SECONDS.into()),
             kill_job_after_term: Duration::from_secs(20),
             kill_after_term: Duration::from_secs(35),
             idle_grace: Duration::from_mins(1),

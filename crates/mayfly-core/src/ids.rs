@@ -112,8 +112,14 @@ number_id!(
 
 text_id!(
     /// The name of a job as written in `.gitlab-ci.yml`: any text of 1 to 255 characters.
-    JobName, "a job name (1 to 255 characters)", |text| (1..=255).contains(&text.chars().count())
+    JobName, "a job name (1 to 255 characters)", |text| (1..=JobName::LONGEST).contains(&text.chars().count())
 );
+
+impl JobName {
+    /// How many characters a name has at most: GitLab's limit.
+    pub const LONGEST: usize = 255;
+}
+
 text_id!(
     /// The path of a project with its namespace, such as `group/subgroup/project`.
     ProjectPath, "a project path such as `group/project`",

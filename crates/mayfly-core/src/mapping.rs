@@ -103,6 +103,14 @@ impl Executor {
     }
 }
 
+impl RunnerSettings {
+    /// How long before the end of a runner's life its job is stopped, so that GitLab hears of the job's end, in seconds.
+    pub const STOP_BEFORE_END_SECONDS: u32 = 40;
+
+    /// The shortest life that leaves its job a minute, in seconds.
+    pub const SHORTEST_LIFE_SECONDS: u32 = 120;
+}
+
 /// How the runner of a mapping is made. Every field has a default that suits most jobs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]

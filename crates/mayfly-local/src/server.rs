@@ -1,6 +1,5 @@
 //! `mayfly local`: wires everything, serves until told to stop, and lets running jobs end.
 
-use std::collections::BTreeMap;
 use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -9,15 +8,18 @@ use std::time::Duration;
 use anyhow::Context;
 use async_trait::async_trait;
 use axum::Router;
+use jiff::Timestamp;
 use mayfly_app::{Dispatcher, Mode, recover};
-use mayfly_aws::dynamodb::{DynamoLedger, DynamoMappingStore};
+use mayfly_aws::dynamodb::{DynamoLedger, DynamoMappingStore, MappingTable};
 use mayfly_core::clock::{Clock, SystemClock};
 use mayfly_core::decide::LaunchPolicy;
 use mayfly_core::ids::{Installation, JobKey};
 use mayfly_core::launch::Holder;
 use mayfly_core::ledger::LedgerRecord;
-use mayfly_core::mapping::{Mapping, StoredMapping};
+use mayfly_core::mapping::Mapping;
+use mayfly_core::mapping_edit::{ChangeHead, Others, plan};
 use mayfly_core::ports::{EventBus, Ledger};
+use mayfly_core::row::MappingRow;
 use mayfly_gitlab::client::{GitlabClient, GitlabClientConfig};
 use serde_json::{Map, Value, json};
 use tokio::net::TcpListener;
@@ -34,7 +36,7 @@ use crate::queue::Queue;
 use crate::reconciler::{LastPass, Passes};
 use crate::secrets::SettingsSecrets;
 use crate::settings::{LocalSettings, ReconcileSettings};
-use crate::store::{EmbeddedStore, LEDGER_TABLE, MAPPING_TABLE};
+use crate::store::{EmbeddedStore, HISTORY_TABLE, LEDGER_TABLE, MAPPING_TABLE};
 use crate::worker::Worker;
 
 /// How long the mapping table is kept before it is read again.
@@ -315,34 +317,24 @@ async fn mappings(
     store: &EmbeddedStore,
     clock: Arc<dyn Clock>,
 ) -> anyhow::Result<DynamoMappingStore> {
-    let mappings = DynamoMappingStore::new(store.client.clone(), MAPPING_TABLE, MAPPINGS_KEPT, clock);
     if let Some(wanted) = &settings.mappings {
-        let replaced = replace_mappings(&mappings, wanted).await;
+        let table = MappingTable::new(store.client.clone(), MAPPING_TABLE, HISTORY_TABLE);
+        let replaced = replace_mappings(&table, wanted, clock.now()).await;
         replaced.context("cannot write the mappings of the settings file")?;
     }
-    Ok(mappings)
+    Ok(DynamoMappingStore::new(store.client.clone(), MAPPING_TABLE, MAPPINGS_KEPT, clock))
 }
 
-/// Makes the table equal to the wanted rows, but for what is paused: that stays paused.
-async fn replace_mappings(store: &DynamoMappingStore, wanted: &[Mapping]) -> anyhow::Result<()> {
-    let mut paused = BTreeMap::new();
-    for row in store.list().await? {
-        let key = match row {
-            StoredMapping::Readable(mapping) => {
-                paused.extend(mapping.paused.map(|reason| (mapping.key.clone(), reason)));
-                Some(mapping.key)
-            }
-            StoredMapping::Unreadable { key, .. } => key,
-            StoredMapping::Pause { .. } => None,
-        };
-        if let Some(key) = key.filter(|key| !wanted.iter().any(|wanted| wanted.key == *key)) {
-            store.delete(&key).await?;
-        }
+/// Makes the table equal to the wanted rows, but for what is paused: that stays paused. What changes is kept in the history.
+async fn replace_mappings(table: &MappingTable, wanted: &[Mapping], at: Timestamp) -> anyhow::Result<()> {
+    let rows = table.rows(|_| {}).await?;
+    let changes = plan(rows, wanted.iter().map(MappingRow::from).collect(), Others::Remove);
+    if changes.is_empty() {
+        return Ok(());
     }
-    for mapping in wanted {
-        store.put(&Mapping { paused: paused.remove(&mapping.key), ..mapping.clone() }).await?;
-    }
-    Ok(())
+    let (who, command) = ("the settings file".to_owned(), "mayfly local".to_owned());
+    let head = ChangeHead { at, who, command, planned: changes.len() };
+    Ok(table.write(&head, &changes, |_| {}).await?)
 }
 
 struct ServerHealth {

@@ -28,9 +28,6 @@ use self::secret::Secrets;
 
 pub use self::reconcile::ReconcileSettings;
 
-/// The shortest life of a runner that leaves its job a minute.
-const SHORTEST_LIFE_SECONDS: u32 = 120;
-
 /// The flags of `mayfly local`. Each may also be given as an environment variable or, by the same name, in the file.
 #[derive(Debug, Clone, Default, clap::Args, Deserialize)]
 #[serde(default, rename_all = "kebab-case", deny_unknown_fields)]
@@ -300,13 +297,10 @@ fn default_target(flags: &LocalFlags) -> anyhow::Result<Option<DefaultTarget>> {
     Ok(Some(DefaultTarget { target: Target::Local, settings }))
 }
 
-/// A runner is told to end 40 s before its life is over, so that GitLab hears of its job's end.
 fn check_max_life(settings: &RunnerSettings) -> anyhow::Result<()> {
-    if settings.max_life_seconds < SHORTEST_LIFE_SECONDS {
-        bail!(
-            "a runner's life of {} s is too short: at least {SHORTEST_LIFE_SECONDS} s",
-            settings.max_life_seconds
-        );
+    let (life, shortest) = (settings.max_life_seconds, RunnerSettings::SHORTEST_LIFE_SECONDS);
+    if life < shortest {
+        bail!("a runner's life of {life} s is too short: at least {shortest} s");
     }
     Ok(())
 }

@@ -42,7 +42,7 @@ impl EmbeddedStore {
         Ok(store)
     }
 
-    /// Opens a file that the server of another process may be using: neither makes nor removes anything in it.
+    /// Opens a file that the server of another process may be using: makes no tables by itself, and removes nothing.
     pub(crate) fn open_beside(file: &Path) -> anyhow::Result<Self> {
         Self::serve(file, Sweeping::Never)
     }

@@ -9,7 +9,7 @@ use futures::future::{BoxFuture, Shared, WeakShared};
 use jiff::Timestamp;
 use mayfly_core::error::PortError;
 
-/// Keeps one value for a fixed time, or until it is told to forget it. Those who ask while it is read wait for the one
+/// Keeps one value for a fixed time. Those who ask while it is read wait for the one
 /// reading and hear what came of it.
 pub(super) struct Kept<T: Clone> {
     keep_for: Duration,
@@ -19,8 +19,6 @@ pub(super) struct Kept<T: Clone> {
 struct State<T: Clone> {
     value: Option<(Timestamp, T)>,
     reading: Option<Reading<T>>,
-    /// Counts how often everything was forgotten, so that a reading that began before is not kept afterwards.
-    generation: u64,
 }
 
 type Read<T> = BoxFuture<'static, Result<T, Arc<PortError>>>;
@@ -34,13 +32,12 @@ struct Reading<T: Clone> {
 /// A reading that somebody waits for.
 struct Awaited<T: Clone> {
     began_at: Timestamp,
-    generation: u64,
     answer: Shared<Read<T>>,
 }
 
 impl<T: Clone> Kept<T> {
     pub(super) fn new(keep_for: Duration) -> Self {
-        Self { keep_for, state: Mutex::new(State { value: None, reading: None, generation: 0 }) }
+        Self { keep_for, state: Mutex::new(State { value: None, reading: None }) }
     }
 
     /// The value, if it was read less than the time ago; else what `read` reads, or somebody else is reading already.
@@ -54,18 +51,9 @@ impl<T: Clone> Kept<T> {
             Err(reading) => reading,
         };
         let value = reading.answer.await?;
-        let mut state = self.lock();
-        if state.generation == reading.generation {
-            // Everyone who waited writes the same.
-            state.value = Some((reading.began_at, value.clone()));
-        }
+        // Everyone who waited writes the same.
+        self.lock().value = Some((reading.began_at, value.clone()));
         Ok(value)
-    }
-
-    /// Something was changed: what was read before, or is being read now, is worth nothing to those who ask from now on.
-    pub(super) fn forget(&self) {
-        let mut state = self.lock();
-        *state = State { value: None, reading: None, generation: state.generation + 1 };
     }
 
     fn fresh_or_reading(&self, now: Timestamp, read: impl FnOnce() -> Read<T>) -> Result<T, Awaited<T>> {
@@ -75,15 +63,14 @@ impl<T: Clone> Kept<T> {
         {
             return Ok(value.clone());
         }
-        let generation = state.generation;
         let under_way = state.reading.as_ref().and_then(|reading| {
             let answer = reading.answer.upgrade().filter(|answer| answer.peek().is_none())?;
-            Some(Awaited { began_at: reading.began_at, generation, answer })
+            Some(Awaited { began_at: reading.began_at, answer })
         });
         Err(under_way.unwrap_or_else(|| {
             let answer = read().shared();
             state.reading = answer.downgrade().map(|answer| Reading { began_at: now, answer });
-            Awaited { began_at: now, generation, answer }
+            Awaited { began_at: now, answer }
         }))
     }
 

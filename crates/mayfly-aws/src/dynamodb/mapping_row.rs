@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::AttributeValue;
 use mayfly_core::ids::{JobName, ProjectPath};
-use mayfly_core::mapping::{Mapping, MappingKey, StoredMapping};
+use mayfly_core::mapping::StoredMapping;
 use mayfly_core::row::{Attribute, MappingRow, normal_number};
 
 use super::attributes::{Item, text};
@@ -34,19 +34,9 @@ pub(super) fn item_of(row: &MappingRow) -> Item {
     item
 }
 
-/// The item of a mapping.
-pub(super) fn to_item(mapping: &Mapping) -> Item {
-    item_of(&MappingRow::from(mapping))
-}
-
 /// The primary key of a row.
 pub(super) fn row_key(row: &MappingRow) -> Item {
     key_item(&row.partition_key, &row.sort_key)
-}
-
-/// The primary key of a mapping.
-pub(super) fn key_of(key: &MappingKey) -> Item {
-    key_item(&key.partition_key(), &key.sort_key())
 }
 
 pub(super) fn key_item(partition_key: &str, sort_key: &str) -> Item {
@@ -118,7 +108,7 @@ mod tests {
     #[test]
     fn any_mapping_is_read_back() {
         for mapping in mapping_rows() {
-            let read = read_row(to_item(&mapping));
+            let read = read_row(item_of(&MappingRow::from(&mapping)));
             assert_eq!(read, StoredMapping::Readable(mapping));
         }
     }

@@ -323,13 +323,16 @@ fn checked_size(change: &RowChange) -> Result<usize, WriteError> {
     for row in rows.into_iter().flatten() {
         if row.attributes.len() > MOST_ATTRIBUTES {
             let count = row.attributes.len();
-            return Err(too_large(format!("it has {count} attributes, and may have {MOST_ATTRIBUTES}")));
+            return Err(too_large(format!(
+                "it has {count} attributes, and may have {MOST_ATTRIBUTES}: remove some in the AWS console first"
+            )));
         }
         size += row.attributes.iter().map(|(name, value)| 3 + name.len() + value.size()).sum::<usize>();
     }
     if size > MOST_HISTORY_BYTES {
         return Err(too_large(format!(
-            "before and after it has {size} bytes, and the history has room for {MOST_HISTORY_BYTES}"
+            "before and after it has {size} bytes, and the history has room for {MOST_HISTORY_BYTES}: remove large attributes in \
+             the AWS console first"
         )));
     }
     Ok(size)
@@ -368,6 +371,6 @@ mod tests {
         );
         let many = (0..121).map(|index| (format!("a{index}"), Attribute::Null));
         let refused = transactions(&[add("a", many)]).unwrap_err().to_string();
-        assert!(refused.ends_with("it has 121 attributes, and may have 120"), "{refused}");
+        assert!(refused.contains("it has 121 attributes, and may have 120: remove"), "{refused}");
     }
 }

@@ -9,21 +9,20 @@ use futures::FutureExt;
 use mayfly_core::clock::Clock;
 use mayfly_core::error::PortError;
 use mayfly_core::ids::{JobName, ProjectPath};
-use mayfly_core::mapping::{Mapping, MappingKey, StoredMapping};
+use mayfly_core::mapping::StoredMapping;
 use mayfly_core::ports::MappingStore;
 
 use super::attributes::Item;
 use super::errors::port_error;
 use super::kept::Kept;
-use super::mapping_row::{key_of, may_be_for, read_row, to_item};
+use super::mapping_row::{may_be_for, read_row};
 use super::{PARTITION_KEY, SORT_KEY};
 use crate::shared_error::told_again;
 
 /// The mappings in a DynamoDB table with partition key `pk` and sort key `sk`.
 ///
 /// The table is small and asked for every job, so all of it is read in one scan and kept for a while; a scan under way
-/// serves everyone who asks meanwhile. A change made by somebody else is seen after at most that while, one made through
-/// this object at once.
+/// serves everyone who asks meanwhile. A change is seen after at most that while.
 pub struct DynamoMappingStore {
     client: Client,
     table: String,
@@ -35,25 +34,6 @@ impl DynamoMappingStore {
     /// The mappings in this table. All rows are kept for `keep_for`; zero reads them each time.
     pub fn new(client: Client, table: impl Into<String>, keep_for: Duration, clock: Arc<dyn Clock>) -> Self {
         Self { client, table: table.into(), clock, rows: Kept::new(keep_for) }
-    }
-
-    /// Writes a mapping, over the row with the same key if there is one.
-    pub async fn put(&self, mapping: &Mapping) -> Result<(), PortError> {
-        let request = self.client.put_item().table_name(&self.table);
-        let written = request.set_item(Some(to_item(mapping))).send().await;
-        self.rows.forget();
-        written
-            .map(|_| ())
-            .map_err(|error| port_error(&format!("put item {}", mapping.key), &self.table, error))
-    }
-
-    /// Removes a mapping. Removing one that is not there is `Ok`; so is one typed by hand with its key written
-    /// otherwise than [`MappingKey`] writes it, which stays.
-    pub async fn delete(&self, key: &MappingKey) -> Result<(), PortError> {
-        let request = self.client.delete_item().table_name(&self.table);
-        let deleted = request.set_key(Some(key_of(key))).send().await;
-        self.rows.forget();
-        deleted.map(|_| ()).map_err(|error| port_error(&format!("delete item {key}"), &self.table, error))
     }
 
     /// All rows in the order of their keys, those that cannot be read included. Always asks the table.

@@ -14,12 +14,16 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use mayfly_aws::dynamodb::{DynamoLedger, DynamoMappingStore, create_tables};
+use mayfly_aws::dynamodb::{
+    DynamoLedger, DynamoMappingStore, MappingTable, create_history_table, create_tables,
+};
 use mayfly_core::clock::{Clock, FixedClock};
 use mayfly_core::ids::{JobKey, JobName};
 use mayfly_core::machine::MachineSpec;
 use mayfly_core::mapping::{Mapping, MappingKey, RunnerSettings, StoredMapping, Target};
+use mayfly_core::mapping_edit::{ChangeHead, RowChange};
 use mayfly_core::ports::{Ledger, MappingStore, Written};
+use mayfly_core::row::MappingRow;
 use mayfly_standins::contracts::{self, Damage};
 use server::{LEDGER_TABLE, MAPPING_TABLE, Server};
 
@@ -35,6 +39,20 @@ fn mappings_of(server: &Server) -> DynamoMappingStore {
         Duration::ZERO,
         Arc::new(FixedClock(contracts::NOW)),
     )
+}
+
+/// Writes new mappings as an operator does.
+async fn add_mappings(server: &Server, mappings: &[Mapping]) {
+    const HISTORY_TABLE: &str = "history";
+    create_history_table(&server.client(), HISTORY_TABLE).await.unwrap();
+    let table = MappingTable::new(server.client(), MAPPING_TABLE, HISTORY_TABLE);
+    let changes: Vec<_> = mappings.iter().map(|mapping| RowChange::Add(MappingRow::from(mapping))).collect();
+    let [who, command] = ["a test", "add"].map(str::to_owned);
+    // Each change has a time of its own.
+    let rows = table.rows(|_| {}).await.unwrap().len();
+    let at = contracts::NOW + Duration::from_secs(rows.try_into().unwrap());
+    let head = ChangeHead { at, who, command, planned: changes.len() };
+    table.write(&head, &changes, |_| {}).await.unwrap();
 }
 
 fn mapping(partition_key: &str, sort_key: &str, target: Target) -> Mapping {
@@ -76,9 +94,7 @@ async fn the_mapping_store_keeps_the_contract() {
     let server = Server::in_memory().await;
     let clock = Arc::new(FixedClock(contracts::NOW));
     let store = DynamoMappingStore::new(server.client(), MAPPING_TABLE, Duration::from_mins(1), clock);
-    for mapping in contracts::mapping_rows() {
-        store.put(&mapping).await.unwrap();
-    }
+    add_mappings(&server, &contracts::mapping_rows()).await;
     contracts::mapping_store(&store).await;
 }
 
@@ -91,7 +107,7 @@ async fn a_file_that_was_closed_and_opened_again_has_everything() {
 
     let server = Server::in_file(&file).await;
     assert_eq!(ledger_of(&server).put(&record, contracts::NOW).await.unwrap(), Written::Yes);
-    mappings_of(&server).put(&row).await.unwrap();
+    add_mappings(&server, std::slice::from_ref(&row)).await;
     server.stop();
 
     let server = Server::in_file(&file).await;
@@ -108,7 +124,7 @@ async fn a_file_that_was_closed_and_opened_again_has_everything() {
 async fn making_tables_that_are_there_changes_nothing() {
     let server = Server::in_memory().await;
     let row = mapping("job#build", "tags#", Target::Ec2(MachineSpec::default()));
-    mappings_of(&server).put(&row).await.unwrap();
+    add_mappings(&server, std::slice::from_ref(&row)).await;
     create_tables(&server.client(), MAPPING_TABLE, LEDGER_TABLE).await.unwrap();
     assert_eq!(mappings_of(&server).list().await.unwrap(), [StoredMapping::Readable(row)]);
 }
@@ -120,25 +136,6 @@ async fn the_ledger_table_forgets_by_the_attribute_the_ledger_writes() {
     let description = described.time_to_live_description.unwrap();
     assert_eq!(description.attribute_name.as_deref(), Some("expires_at"));
     assert_eq!(description.time_to_live_status.unwrap().as_str(), "ENABLED");
-}
-
-#[tokio::test]
-async fn a_mapping_is_replaced_and_deleted() {
-    let server = Server::in_memory().await;
-    let store = mappings_of(&server);
-    let first = mapping("job#build", "tags#linux", Target::Ec2(MachineSpec::default()));
-    let other = mapping("job#build", "tags#", Target::Ec2(MachineSpec::default()));
-    let second = Mapping { target: Target::Local, ..first.clone() };
-    for row in [&first, &other, &second] {
-        store.put(row).await.unwrap();
-    }
-    let listed = [other.clone(), second].map(StoredMapping::Readable);
-    assert_eq!(store.list().await.unwrap(), listed);
-
-    for _ in 0..2 {
-        store.delete(&first.key).await.unwrap();
-        assert_eq!(store.list().await.unwrap(), [StoredMapping::Readable(other.clone())]);
-    }
 }
 
 #[derive(Debug)]
@@ -156,24 +153,18 @@ async fn rows_are_kept_for_the_given_time() {
     let clock = Arc::new(HandClock(Mutex::new(contracts::NOW)));
     let keep_for = Duration::from_secs(30);
     let store = DynamoMappingStore::new(server.client(), MAPPING_TABLE, keep_for, clock.clone());
-    let foreign = mappings_of(&server);
     let found = async || store.candidates(None, &job("build")).await.unwrap().len();
     assert_eq!(found().await, 0);
 
-    foreign.put(&mapping("job#b*", "tags#", Target::Local)).await.unwrap();
-    foreign.put(&mapping("job#build", "tags#", Target::Local)).await.unwrap();
+    let rows = ["job#b*", "job#build"].map(|key| mapping(key, "tags#", Target::Local));
+    add_mappings(&server, &rows).await;
     assert_eq!(found().await, 0, "kept");
     *clock.0.lock().unwrap() += SignedDuration::from_millis(29_999);
     assert_eq!(found().await, 0, "still kept");
     *clock.0.lock().unwrap() += SignedDuration::from_millis(1);
     assert_eq!(found().await, 2, "read again");
 
-    foreign.put(&mapping("job#bu*", "tags#", Target::Local)).await.unwrap();
+    add_mappings(&server, &[mapping("job#bu*", "tags#", Target::Local)]).await;
     *clock.0.lock().unwrap() -= SignedDuration::from_hours(1);
     assert_eq!(found().await, 3, "a clock that was set back keeps nothing");
-
-    store.put(&mapping("job#bui*", "tags#", Target::Local)).await.unwrap();
-    assert_eq!(found().await, 4, "its own change is seen at once");
-    store.delete(&MappingKey::parse("job#b*", "tags#").unwrap()).await.unwrap();
-    assert_eq!(found().await, 3, "its own deletion is seen at once");
 }

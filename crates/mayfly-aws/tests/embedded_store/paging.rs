@@ -5,7 +5,7 @@ use mayfly_core::mapping::{RunnerSettings, StoredMapping, Target};
 use mayfly_core::ports::MappingStore;
 
 use crate::server::{MAPPING_TABLE, Server};
-use crate::{job, mapping, mappings_of};
+use crate::{add_mappings, job, mapping, mappings_of};
 
 async fn assert_one_page_is_not_enough(server: &Server, table: &str) {
     let page = server.client().scan().table_name(table).send().await.unwrap();
@@ -18,10 +18,10 @@ async fn mappings_of_several_pages_are_all_found() {
     let store = mappings_of(&server);
     for number in 0..8 {
         let mut row = mapping("job#build", &format!("tags#{number}"), Target::Ec2(MachineSpec::default()));
-        row.settings = RunnerSettings { pass_env: vec!["x".repeat(300_000)], ..row.settings };
-        store.put(&row).await.unwrap();
+        row.settings = RunnerSettings { pass_env: vec!["x".repeat(280_000)], ..row.settings };
+        add_mappings(&server, std::slice::from_ref(&row)).await;
         row.key.pattern = mapping("job#*", "tags#", Target::Ec2(MachineSpec::default())).key.pattern;
-        store.put(&row).await.unwrap();
+        add_mappings(&server, &[row]).await;
     }
     assert_one_page_is_not_enough(&server, MAPPING_TABLE).await;
     let all = store.list().await.unwrap();

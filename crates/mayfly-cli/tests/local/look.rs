@@ -32,7 +32,7 @@ pub(crate) fn trials() -> Vec<Trial> {
 }
 
 /// Runs `mayfly` with just these variables.
-async fn mayfly(arguments: &[&str], variables: &[(&str, &str)]) -> Output {
+pub(crate) async fn mayfly(arguments: &[&str], variables: &[(&str, &str)]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_mayfly"))
         .args(arguments)
         .env_clear()

@@ -2,6 +2,7 @@
 
 use libtest_mimic::Trial;
 
+use crate::look::mayfly;
 use crate::mayfly::{Mayfly, Scene};
 use crate::trial;
 
@@ -9,6 +10,7 @@ pub(crate) fn trials() -> Vec<Trial> {
     vec![
         trial("missing_and_wrong_settings_are_named_with_what_to_do", wrong_settings()),
         trial("flags_come_before_variables_and_variables_before_the_file", precedence()),
+        trial("the_mappings_of_the_settings_file_are_a_change_like_any_other", mappings_of_the_file()),
         trial("the_help_explains_each_flag_and_secret", help()),
     ]
 }
@@ -70,6 +72,31 @@ async fn precedence() {
     let mayfly = scene.without("MAYFLY_MAX_RUNNERS").start_without_hook().await;
     assert_eq!(mayfly.health().await["runners"]["max"], 2);
     mayfly.stop().await;
+}
+
+async fn mappings_of_the_file() {
+    let scene = Scene::new().await.with_file(
+        "[[mappings]]\njob = \"build\"\ntype = \"LOCAL\"\n[[mappings]]\njob = \"test\"\ntype = \"LOCAL\"\n",
+    );
+    let folder = scene.data_dir().display().to_string();
+    let edit = async |arguments: &[&str]| {
+        let output = mayfly(&[arguments, &["--data-dir", &folder]].concat(), &[]).await;
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let restarted = async || scene.start_without_hook().await.stop().await;
+    let changes = async || edit(&["mappings", "history"]).await.matches("the settings file").count();
+    restarted().await;
+    assert_eq!(changes().await, 1);
+    edit(&["pause", "build", "--reason", "the image is broken", "--yes"]).await;
+    restarted().await;
+    assert_eq!(changes().await, 1, "nothing was to be changed");
+    edit(&["mappings", "put", "--job", "test", "--set", "owner=qa", "--yes"]).await;
+    edit(&["mappings", "rm", "--job", "build", "--yes"]).await;
+    restarted().await;
+    assert_eq!(changes().await, 2, "what was edited is changed back, and that is told");
+    let exported = edit(&["mappings", "export"]).await;
+    assert!(!exported.contains("owner") && exported.contains("build"), "{exported}");
 }
 
 async fn help() {

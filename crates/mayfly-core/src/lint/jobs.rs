@@ -83,10 +83,7 @@ impl Visit<'_> {
     fn resolve(&self, project: Option<&ProjectPath>, use_of_rows: &mut UseOfRows) -> Resolution {
         let numbers = self.index.for_job(project, self.name);
         let rows = self.index.mappings(&numbers);
-        let tags = match (&self.job.tags, self.input.installation.job_tags) {
-            (CiTags::Known(tags), JobTags::Asked) => Some(tags),
-            _ => None,
-        };
+        let tags = self.known_tags();
         let default = match &self.input.installation.default {
             DefaultFact::Known(default) => default.as_ref(),
             DefaultFact::NotKnown => None,
@@ -96,10 +93,18 @@ impl Visit<'_> {
         resolution
     }
 
+    /// The job's tags, if the installation knows them when it chooses a row.
+    fn known_tags(&self) -> Option<&TagSet> {
+        match (&self.job.tags, self.input.installation.job_tags) {
+            (CiTags::Known(tags), JobTags::Asked) => Some(tags),
+            _ => None,
+        }
+    }
+
     /// The rows of single projects that it may go to there.
     fn rows_of_projects(&self) -> Vec<usize> {
         let mut numbers = self.index.of_projects(self.name);
-        if let CiTags::Known(tags) = &self.job.tags {
+        if let Some(tags) = self.known_tags() {
             numbers.retain(|number| self.index.row(*number).key().is_some_and(|key| key.tags.covers(tags)));
         }
         numbers

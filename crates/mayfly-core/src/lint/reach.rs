@@ -10,9 +10,6 @@ use super::{Finding, JobTags, LintRule};
 use crate::ids::JobName;
 use crate::mapping::NamePattern;
 
-/// GitLab's limit, and that of [`JobName`].
-const LONGEST_NAME: usize = 255;
-
 pub(super) fn check(index: &RowIndex<'_>, job_tags: JobTags, findings: &mut Vec<Finding>) {
     for group in index.groups() {
         for (number, row) in group.iter().enumerate() {
@@ -39,13 +36,16 @@ fn find(row: &Keyed<'_>, before: &[Keyed<'_>], index: &RowIndex<'_>, job_tags: J
     }
     let NamePattern::Prefix(prefix) = &row.key.pattern else { return None };
     let length = prefix.chars().count();
-    if length > LONGEST_NAME {
+    if length > JobName::LONGEST {
         return unreachable(
-            format!("it is for names that begin with {length} characters, and none has more than 255"),
+            format!(
+                "it is for names that begin with {length} characters, and none has more than {}",
+                JobName::LONGEST
+            ),
             "shorten the name",
         );
     }
-    if length < LONGEST_NAME {
+    if length < JobName::LONGEST {
         return None;
     }
     let exact = JobName::new(prefix.as_str()).map(NamePattern::Exact).ok()?;

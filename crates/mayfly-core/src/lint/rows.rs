@@ -1,10 +1,9 @@
 //! What can be said of a row by itself.
 
 use super::{Finding, LintInput, LintRule, TableRow};
-use crate::mapping::{Executor, Mapping, MappingKey, NamePattern, StoredMapping, Target, TargetType};
-
-/// The shortest life that leaves time for a job (README, settings of a mapping).
-const SHORTEST_LIFE_SECONDS: u32 = 120;
+use crate::mapping::{
+    Executor, Mapping, MappingKey, NamePattern, RunnerSettings, StoredMapping, Target, TargetType,
+};
 
 /// A runner asks for a job every 3 s (GitLab Runner, `check_interval`).
 const SHORTEST_WAIT_SECONDS: u32 = 10;
@@ -15,7 +14,7 @@ pub(super) fn check(row: &TableRow, input: &LintInput<'_>, findings: &mut Vec<Fi
             LintRule::Paused,
             row,
             format!("all jobs are kept waiting: {reason}"),
-            "remove the row, and they go on",
+            "`mayfly resume` lets them go on",
         )),
         StoredMapping::Unreadable { key: None, reason, .. } => findings.push(Finding::of_row(
             LintRule::UnreadableKey,
@@ -41,7 +40,7 @@ pub(super) fn check(row: &TableRow, input: &LintInput<'_>, findings: &mut Vec<Fi
                     LintRule::Paused,
                     row,
                     format!("its jobs are kept waiting: {reason}"),
-                    "resume it, and they go on",
+                    format!("`mayfly resume '{}'` lets them go on", mapping.key.pattern),
                 ));
             }
         }
@@ -111,12 +110,14 @@ fn check_target(row: &TableRow, mapping: &Mapping, input: &LintInput<'_>, findin
 fn check_times(row: &TableRow, mapping: &Mapping, findings: &mut Vec<Finding>) {
     let settings = &mapping.settings;
     let (life, wait) = (settings.max_life_seconds, settings.wait_timeout_seconds);
-    if life < SHORTEST_LIFE_SECONDS {
+    let (shortest, reserve) =
+        (RunnerSettings::SHORTEST_LIFE_SECONDS, RunnerSettings::STOP_BEFORE_END_SECONDS);
+    if life < shortest {
         findings.push(Finding::of_row(
             LintRule::LifeTooShort,
             row,
-            format!("max_life_seconds is {life}, and a job is stopped 40 s before the end"),
-            format!("give it at least {SHORTEST_LIFE_SECONDS}"),
+            format!("max_life_seconds is {life}, and a job is stopped {reserve} s before the end"),
+            format!("give it at least {shortest}"),
         ));
     } else if wait >= life {
         findings.push(Finding::of_row(

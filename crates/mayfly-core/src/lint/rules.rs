@@ -94,7 +94,7 @@ lint_rules! {
     NoMachines, "machines-not-deployed", Error, "A row has the target EC2, and the stack has no EC2 runners.",
         "Without RunnerSubnetIds the stack starts no instances. The row's jobs are given up.";
     LifeTooShort, "life-too-short", Warning, "A runner's maximum life leaves no time for a job.",
-        "A job is stopped 40 s before its runner's life is over. At least 120 s are needed.";
+        "A job is stopped a little before its runner's life is over, so that GitLab hears of it.";
     WaitTooLong, "waits-longer-than-life", Warning, "A runner waits for a job longer than it may live.",
         "A job that comes late is stopped after a moment.";
     WaitTooShort, "wait-too-short", Warning, "A runner hardly waits for its job.",
@@ -102,7 +102,7 @@ lint_rules! {
     Paused, "paused", Note, "Jobs are kept waiting.",
         "GitLab drops a job that has waited for an hour without a runner that could take it, and any after a day.";
     JobOutlivesRunner, "job-outlives-runner", Warning, "A job may run longer than its runner lives.",
-        "A job that still runs 40 s before the end of its runner's life (max_life_seconds) is stopped and fails.";
+        "A job that still runs a little before the end of its runner's life (max_life_seconds) is stopped and fails.";
     JobWithoutMapping, "job-without-mapping", Warning, "No row is for a job.",
         "It goes to the default target, or waits for a runner that is not Mayfly's.";
     JobOnBrokenRow, "job-on-broken-row", Error, "A job goes to a row that cannot be used.",

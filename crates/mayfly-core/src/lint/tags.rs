@@ -26,9 +26,17 @@ fn unknown_tags(group: &[Keyed<'_>], job_tags: JobTags) -> Option<Finding> {
         others.iter().filter(|other| other.key != first.key && !first.has_effect_of(other)).collect();
     let other = others.first()?;
     let more = if others.len() > 1 { format!(" and {} more rows", others.len() - 1) } else { String::new() };
-    let (severity, when) = match job_tags {
-        JobTags::Asked => (Severity::Note, "while GitLab does not tell a job's tags"),
-        JobTags::NeverKnown => (Severity::Warning, "as the tags of jobs are never known"),
+    let (severity, when, advice) = match job_tags {
+        JobTags::Asked => (
+            Severity::Note,
+            "while GitLab does not tell a job's tags",
+            "let the rows do the same, or accept it for the minutes that GitLab is away",
+        ),
+        JobTags::NeverKnown => (
+            Severity::Warning,
+            "as the tags of jobs are never known",
+            "give the installation an API token, so that it can ask for tags; or let the rows do the same",
+        ),
     };
     let finding = Finding::of_row(
         LintRule::AmbiguousTags,
@@ -37,7 +45,7 @@ fn unknown_tags(group: &[Keyed<'_>], job_tags: JobTags) -> Option<Finding> {
             "{when}, this row is taken for all jobs of the name: also for those of `{}`{more}",
             other.row.name()
         ),
-        "give the installation an API token, so that it can ask for tags; or let the rows do the same",
+        advice,
     );
     Some(finding.with(severity))
 }

@@ -54,10 +54,7 @@ pub(super) fn repair(
     if record.state == LedgerState::Parked {
         return second_chance(record, told, index.now, policy);
     }
-    if index.snapshot.is_full && record.state == LedgerState::Seen {
-        return None;
-    }
-    unserved(record, robbed, index.now, policy)
+    unserved(record, robbed, index, policy)
 }
 
 /// A job whose runners took others, of which no event told, was given up for no fault of its own.
@@ -88,10 +85,10 @@ fn missed(record: &LedgerRecord, told: Told<'_>, now: Timestamp) -> Option<JobEv
 fn unserved(
     record: &LedgerRecord,
     robbed: &BTreeSet<&JobKey>,
-    now: Timestamp,
+    index: &Index<'_>,
     policy: &ReconcilePolicy,
 ) -> Option<Repair> {
-    let key = &record.key;
+    let (key, now) = (&record.key, index.now);
     let is_late = |since: Timestamp| now.duration_since(since) >= policy.overdue;
     let is_open = matches!(record.state, LedgerState::Seen | LedgerState::Claimed | LedgerState::Launched);
     if is_open && record.waited(now) >= policy.longest_wait {
@@ -99,6 +96,7 @@ fn unserved(
     }
     let start = || Repair { act: Act::Start(record.as_pending_event()), reason: Reason::NobodyAtIt };
     match record.state {
+        LedgerState::Seen if index.snapshot.is_full => None,
         LedgerState::Seen => {
             let due = record.not_before.map_or(record.changed_at(), |time| time.max(record.changed_at()));
             is_late(due).then(start)

@@ -90,9 +90,14 @@ fn judge_machine(
     if index.snapshot.is_gitlab_silent || index.job_on(&name, None).is_some() {
         return None;
     }
-    // The ledger may have lost it, with its job.
-    let mut listed = index.snapshot.registrations.unwrap_or_default().iter();
-    let known = listed.find(|registration| registration.name == name).map(|registration| registration.id);
+    // The ledger may have lost it, with its job. A launch that was repeated has registered it anew: which of several it uses, and
+    // so whether it is idle, cannot be told.
+    let listed = index.snapshot.registrations.unwrap_or_default().iter();
+    let mut of_its_name = listed.filter(|registration| registration.name == name);
+    let known = of_its_name.next().map(|registration| registration.id);
+    if of_its_name.next().is_some() {
+        return None;
+    }
     let mut repair = end(name, Reason::OwnerUnknown);
     if let Act::End { registered, only_if, .. } = &mut repair.act {
         (*registered, *only_if) = (known, EndOnlyIf::Idle);

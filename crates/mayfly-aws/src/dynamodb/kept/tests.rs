@@ -69,23 +69,6 @@ async fn a_failure_is_told_to_everyone_who_waited_and_not_kept() {
 }
 
 #[tokio::test]
-async fn what_was_read_before_a_change_is_not_kept_after_it() {
-    let kept = Kept::new(KEEP_FOR);
-    let (answer, reading) = later();
-    let ask = kept.get(READ, || reading);
-    let change = async {
-        kept.forget();
-        assert_eq!(kept.get(READ, || answers(Ok("new rows"))).await.unwrap(), "new rows");
-        answer.send(Ok("old rows")).unwrap();
-    };
-    let (asked_before, ()) = join(ask, change).await;
-    assert_eq!(asked_before.unwrap(), "old rows");
-    assert_eq!(kept.get(READ, nothing_is_read).await.unwrap(), "new rows");
-    kept.forget();
-    assert_eq!(kept.get(READ, || answers(Ok("newer rows"))).await.unwrap(), "newer rows");
-}
-
-#[tokio::test]
 async fn a_reading_that_nobody_waits_for_any_more_holds_up_nobody() {
     let kept = Kept::new(KEEP_FOR);
     {

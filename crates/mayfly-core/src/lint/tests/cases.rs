@@ -112,6 +112,28 @@ fn tags_that_do_not_order_rows_are_named() {
 }
 
 #[test]
+fn without_tags_each_row_of_a_project_is_for_all_jobs_of_the_name() {
+    let rows = [row("project#g/a#job#build tags#")];
+    let jobs = vec![CiJob { project: None, ..job("build", Some(&["docker"])) }];
+    let ci = CiFacts { jobs, unread: Vec::new() };
+    let check = |job_tags: JobTags, expected: &[&str]| {
+        let installation = InstallationFacts { job_tags, ..installation() };
+        let functions = BTreeMap::new();
+        let input =
+            LintInput { rows: &rows, installation: &installation, functions: &functions, ci: Some(&ci) };
+        assert_eq!(found(&input), expected);
+    };
+    check(JobTags::NeverKnown, &["note job-without-mapping .gitlab-ci.yml:1"]);
+    check(
+        JobTags::Asked,
+        &[
+            "note mapping-without-job project#g/a#job#build tags#",
+            "warning job-without-mapping .gitlab-ci.yml:1",
+        ],
+    );
+}
+
+#[test]
 fn targets_that_cannot_be_started_are_errors() {
     let local = with("job#a tags#x", |mapping| mapping.target = Target::Local);
     let machine = with("job#b tags#x", |mapping| mapping.target = Target::Ec2(MachineSpec::default()));

@@ -10,7 +10,7 @@ use crate::tags::TagSet;
 
 /// As long as a name may be.
 fn long() -> String {
-    "n".repeat(255)
+    "n".repeat(JobName::LONGEST)
 }
 
 fn keys() -> impl Strategy<Value = Vec<String>> {

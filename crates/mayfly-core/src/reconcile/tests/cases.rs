@@ -261,6 +261,16 @@ fn a_former_runner_is_judged_like_the_last_one() {
 }
 
 #[test]
+fn a_machine_that_may_have_one_of_several_registrations_is_left_to_its_deadline() {
+    let scene = Scene::empty().machine(1).registration(1, machine(1));
+    check(&scene, ["end runner mayfly-ec2-i-1: nothing in the ledger says what it is for"]);
+    let scene = scene.registration(2, machine(1));
+    check(&scene, NOTHING);
+    let scene = scene.last_machine(|machine| machine.deadline = Some(ago(91)));
+    check(&scene, ["end runner mayfly-ec2-i-1: it is past its maximum life"]);
+}
+
+#[test]
 fn what_may_be_in_order_in_a_moment_is_repaired_when_it_is_seen_twice() {
     let mut scene = Scene::empty()
         .machine(1)
@@ -354,10 +364,11 @@ fn a_job_whose_machine_died_under_it_is_retried_if_its_mapping_allows_it() {
 fn a_job_that_waited_for_a_day_is_given_up_and_an_expired_record_is_forgotten() {
     let mut old = in_state(job(1), LedgerState::Seen, ago(300));
     old.known_since = NOW - SignedDuration::from_hours(24);
-    check(
-        &Scene::empty().record(old.clone()).without_gitlab(),
-        ["give up job gitlab.example.com/380/1: it has waited for longer than GitLab lets a job wait"],
-    );
+    let waiting = Scene::empty().record(old.clone()).without_gitlab();
+    let expected =
+        ["give up job gitlab.example.com/380/1: it has waited for longer than GitLab lets a job wait"];
+    check(&waiting, expected);
+    check(&Scene { is_full: true, ..waiting }, expected);
     old.expires_at = NOW;
     check(
         &Scene::empty().record(old).without_gitlab(),
