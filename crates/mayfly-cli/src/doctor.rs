@@ -17,10 +17,9 @@ use url::Url;
 use self::gather::gitlab::HookQuestions;
 use self::report::Findings;
 use crate::gitlab_access::{GitlabAccessFlags, GitlabSource};
-use crate::hooks::DEFAULT_INFRASTRUCTURE_STACK;
 use crate::hooks::places::PlacesFlags;
-use crate::installation::DEFAULT_STACK;
 use crate::installation::aws::{Account, AwsFlags};
+use crate::installation::{DEFAULT_INFRASTRUCTURE_STACK, DEFAULT_STACK};
 use crate::output::OutputFlags;
 
 /// The version of this command, and of the stacks that go with it.

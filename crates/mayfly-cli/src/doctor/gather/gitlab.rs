@@ -72,7 +72,7 @@ async fn hooks(
         Ok(places) => places,
         Err(error) => return vec![(questions.places.groups.join(", "), Err(format!("{error:#}")))],
     };
-    many::for_each(places, "Webhooks are looked at", |place| {
+    many::for_each(places, many::AT_ONCE, "Webhooks are looked at", |place| {
         let (client, url, has_test) = (client.clone(), url.clone(), questions.has_test);
         async move {
             match place {
