@@ -125,6 +125,10 @@ async fn enable(client: &GitlabClient, place: &Place, hook: u64) -> Result<Optio
             "GitLab has disabled webhook {hook}, and the test delivery that would enable it failed: {why}; \
              if its secret may be wrong, say --rotate"
         )),
+        Ok(TestDelivery::NothingToSend) => Err(format!(
+            "GitLab has disabled webhook {hook}, and has no event for the test delivery that would enable it: no job has run there \
+             yet; run a pipeline, and install again"
+        )),
         Ok(TestDelivery::NotOffered) => Err(format!(
             "GitLab has disabled webhook {hook}, and this GitLab cannot be asked for a test delivery, which would enable it: \
              send one from the project's settings, under Webhooks"
