@@ -101,7 +101,11 @@ fn token(token: &OwnToken, needs: &TokenNeeds, now: Timestamp) -> Vec<Line> {
                  MAYFLY_API_TOKEN)";
     match token {
         OwnToken::Unknown => Vec::new(),
-        OwnToken::Missing if needs.is_needed => vec![Line::failure(check, "there is none", renew)],
+        OwnToken::Missing if needs.is_needed => {
+            let scopes = needs.scopes.join(", ");
+            let next = format!("make one with the scopes {scopes}, and put it into the parameter ApiToken");
+            vec![Line::failure(check, "there is none", next)]
+        }
         OwnToken::Missing => vec![Line::warning(
             check,
             "there is none: whether a job still waits, its tags, and lost webhooks are not seen",
