@@ -7,8 +7,9 @@ use mayfly_core::clock::{Clock, SystemClock};
 use mayfly_standins::gitlab::{Delivery, JobSpec, StandinGitlab};
 use serde_json::Value;
 
-use crate::scene::{SECRET, Scene, mayfly};
-use crate::trial;
+use crate::command::trial;
+use crate::installation::SECRET;
+use crate::scene::{Scene, mayfly};
 
 pub(crate) fn trials() -> Vec<Trial> {
     vec![
@@ -202,10 +203,10 @@ async fn put_ec2_row(scene: &Scene) {
 
 async fn put_row(scene: &Scene, attributes: &[(&str, &str)]) {
     use aws_sdk_dynamodb::types::AttributeValue;
-    let client = mayfly_aws::dynamodb::embedded_client(&scene.dynamodb);
+    let client = mayfly_aws::dynamodb::embedded_client(scene.tables.url().as_str());
     let row = [&[("pk", "job#build"), ("sk", "tags#")], attributes].concat();
     let row = row.into_iter().map(|(name, value)| (name.to_owned(), AttributeValue::S(value.to_owned())));
-    let put = client.put_item().table_name(crate::scene::MAPPINGS).set_item(Some(row.collect()));
+    let put = client.put_item().table_name(crate::installation::MAPPINGS).set_item(Some(row.collect()));
     put.send().await.unwrap();
 }
 

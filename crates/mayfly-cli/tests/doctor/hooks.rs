@@ -7,8 +7,9 @@ use mayfly_core::ids::ProjectId;
 use mayfly_standins::gitlab::{Delivery, JobSpec, StandinGitlab};
 use serde_json::{Value, json};
 
-use crate::scene::{SECRET, Scene, mayfly};
-use crate::trial;
+use crate::command::trial;
+use crate::installation::SECRET;
+use crate::scene::{Scene, mayfly};
 
 pub(crate) fn trials() -> Vec<Trial> {
     vec![

@@ -4,11 +4,11 @@ use libtest_mimic::Trial;
 use mayfly_standins::aws::Reply;
 use serde_json::{Value, json};
 
+use crate::command::trial;
 use crate::installation::{
     DEAD_LETTERS, REPLAY_QUEUE, REPLAY_RULE, complaint, event, hours_ago, installation, json_after, letter,
     mayfly, mayfly_with,
 };
-use crate::trial;
 
 pub(crate) fn trials() -> Vec<Trial> {
     vec![

@@ -2,8 +2,8 @@
 
 use libtest_mimic::Trial;
 
+use crate::command::trial;
 use crate::mayfly::{Mayfly, Scene};
-use crate::trial;
 
 pub(crate) fn trials() -> Vec<Trial> {
     vec![

@@ -5,6 +5,8 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "all of it is tests")]
 
 mod aws;
+#[path = "../shared/installation.rs"]
+mod installation;
 #[path = "../local/mayfly.rs"]
 #[expect(dead_code, reason = "the tests of `mayfly local` do more with it")]
 mod mayfly;
