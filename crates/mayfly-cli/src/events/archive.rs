@@ -185,7 +185,7 @@ impl Collector<'_> {
     /// Reads what a few calls at once bring.
     async fn read_some(&self) -> anyhow::Result<Vec<(Found, Letter)>> {
         in_time(self.now, SystemClock.now())?;
-        let receive = || self.archive.queue.receive(self.account, LOOK_SECONDS, self.now);
+        let receive = || Box::pin(self.archive.queue.receive(self.account, LOOK_SECONDS, self.now));
         let (first, second, third, fourth) = tokio::join!(receive(), receive(), receive(), receive());
         Ok([first?, second?, third?, fourth?].into_iter().flatten().collect())
     }

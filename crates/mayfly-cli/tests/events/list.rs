@@ -156,7 +156,7 @@ async fn local_failed() {
     let arguments = ["events", "replay", "--from", "dead-letters", "--data-dir", &folder, "--output", "json"];
     let replayed = json_after(&mayfly_with(None, &arguments, "").await, 1);
     let mut told: Vec<_> = replayed["events"].as_array().unwrap().iter().map(|one| &one["outcome"]).collect();
-    told.sort_by_key(|outcome| outcome.to_string());
+    told.sort_by_key(ToString::to_string);
     assert_eq!(told, ["failed", "queued", "queued"], "{replayed}");
     assert_eq!(counts(&temp), (1, 2));
 }
