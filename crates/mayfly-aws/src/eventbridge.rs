@@ -8,15 +8,13 @@ use aws_sdk_eventbridge::operation::put_events::PutEventsOutput;
 use aws_sdk_eventbridge::primitives::DateTime;
 use aws_sdk_eventbridge::types::{PutEventsRequestEntry, PutEventsResultEntry};
 use mayfly_core::error::PortError;
-use mayfly_core::event::JobEvent;
+use mayfly_core::event::{JobEvent, SOURCE};
 use mayfly_core::ports::EventBus;
 use tokio::time::{Instant, sleep_until, timeout_at};
 
 use crate::error_codes::is_passing_code;
 use crate::sdk_error::{Refusal, port_error};
 
-/// What the rules of the bus know our events by.
-pub const SOURCE: &str = "mayfly.webhook";
 /// The kind of our events.
 pub const DETAIL_TYPE: &str = "GitLab job";
 

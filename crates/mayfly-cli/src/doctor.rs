@@ -15,12 +15,12 @@ use mayfly_core::clock::{Clock, SystemClock};
 use url::Url;
 
 use self::gather::gitlab::HookQuestions;
+use self::judge::gitlab::TokenNeeds;
 use self::report::Findings;
 use crate::gitlab_access::{GitlabAccessFlags, GitlabSource};
-use crate::hooks::DEFAULT_INFRASTRUCTURE_STACK;
 use crate::hooks::places::PlacesFlags;
-use crate::installation::DEFAULT_STACK;
 use crate::installation::aws::{Account, AwsFlags};
+use crate::installation::{DEFAULT_INFRASTRUCTURE_STACK, DEFAULT_STACK};
 use crate::output::OutputFlags;
 
 /// The version of this command, and of the stacks that go with it.
@@ -125,11 +125,12 @@ async fn local(
 ) -> Vec<report::Line> {
     let store = gather::store(data_dir).await;
     let mut lines = vec![judge::store(data_dir, &store)];
-    let token_needs = judge::gitlab::TokenNeeds::of_mode("per-job", false);
     match given.url {
         Some(_) => {
-            let gitlab = gather::gitlab::gather(&given, &given, questions, &SystemClock).await;
-            lines.extend(judge::gitlab::judge(&gitlab, &token_needs, SystemClock.now()));
+            // Whether the server has a token nobody tells; but it is likely the one that is given here, too.
+            let own = given.token.is_some().then_some(&given);
+            let gitlab = gather::gitlab::gather(own, &given, questions, &SystemClock).await;
+            lines.extend(judge::gitlab::judge(&gitlab, &TokenNeeds::default(), SystemClock.now()));
         }
         None => lines.push(judge::gitlab::unknown()),
     }
@@ -155,20 +156,24 @@ async fn on_aws(
         questions.places.projects = gathered.projects;
     }
     let mode = gathered.facts.autoscaler.parameter("RegistrationMode").unwrap_or("per-job").to_owned();
-    let needs = judge::gitlab::TokenNeeds::of_mode(&mode, gathered.facts.demands.retries);
-    let stored = gathered.gitlab;
-    let asking = given.or(stored.clone())?;
+    let needs = TokenNeeds::of_mode(&mode, gathered.facts.demands.retries);
+    let sources = gathered.gitlab.and_then(|stored| Ok((given.or(stored.clone())?, stored)));
+    let (asking, stored) = match sources {
+        Ok(sources) => sources,
+        Err(error) => {
+            lines.push(judge::gitlab::contradictory(&error));
+            return Ok(lines);
+        }
+    };
     if asking.url.is_none() {
         lines.push(judge::gitlab::unknown());
         return Ok(lines);
     }
-    // The token that the installation uses is the one to judge, if it can be read.
-    let own = if stored.token.is_some() && stored.url.is_some() {
-        GitlabSource { ca_pem: asking.ca_pem.clone(), ..stored }
-    } else {
-        asking.clone()
-    };
-    let gitlab = gather::gitlab::gather(&own, &asking, &questions, &SystemClock).await;
+    // The token to judge is the one that the installation uses, wherever it can be read and where it goes is known.
+    let is_known =
+        gathered.facts.parameters.known().is_some() && (stored.token.is_none() || stored.url.is_some());
+    let own = GitlabSource { ca_pem: asking.ca_pem.clone(), ..stored };
+    let gitlab = gather::gitlab::gather(is_known.then_some(&own), &asking, &questions, &SystemClock).await;
     lines.extend(judge::gitlab::judge(&gitlab, &needs, now));
     Ok(lines)
 }

@@ -26,12 +26,9 @@ use self::replay::{Handler, Replayer, for_nobody};
 use self::report::{Listed, Passed, Replay, Replayed};
 use self::source::{From, Gathered, Item, gather, gather_beside};
 use crate::consent::consent;
-use crate::installation::DEFAULT_STACK;
 use crate::installation::aws::{Account, AwsFlags};
+use crate::installation::{DEFAULT_INFRASTRUCTURE_STACK, DEFAULT_STACK};
 use crate::output::{OutputFlags, counted};
-
-/// The name that `infrastructure/samconfig.toml` gives the stack.
-const DEFAULT_INFRASTRUCTURE_STACK: &str = "mayfly-infrastructure";
 
 /// Look at job events that are kept, or could not be handled, and have them handled once more.
 #[derive(Debug, Args)]
@@ -177,6 +174,11 @@ async fn list(command: ListCommand, now: Timestamp) -> anyhow::Result<ExitCode> 
 async fn replay(command: ReplayCommand, now: Timestamp) -> anyhow::Result<ExitCode> {
     let source = &command.source;
     let account = source.account(!command.dry_run).await?;
+    let handler = match &account {
+        // Before any message is hidden: without a handler none is.
+        Some(account) if !command.dry_run => Some(source.handler(account).await?),
+        _ => None,
+    };
     let hidden_seconds = if command.dry_run { LOOK_SECONDS } else { REPLAY_SECONDS };
     let Gathered { items, letters } = source.gather(account.as_ref(), hidden_seconds, now).await?;
     let chosen = source.filter.choose(items, now);
@@ -188,17 +190,16 @@ async fn replay(command: ReplayCommand, now: Timestamp) -> anyhow::Result<ExitCo
         release(letters.as_ref(), chosen.meant()).await;
     }
     refused?;
-    let (events, settled) = match account {
+    let (events, settled) = match (account, handler) {
         _ if command.dry_run => {
             (chosen.events.iter().map(|(event, item)| planned(event, item)).collect(), Ok(()))
         }
-        Some(account) => {
-            let handler = source.handler(&account).await?;
+        (Some(account), Some(handler)) => {
             let replayer = Arc::new(Replayer { account, handler, letters });
-            let outcomes = replayer.replay(chosen.events, command.at_once.into()).await?;
+            let outcomes = replayer.replay(chosen.events, command.at_once.into()).await;
             (outcomes, replayer.delete(&chosen.nobodys).await)
         }
-        None => (source.of.requeue(chosen, now)?, Ok(())),
+        _ => (source.of.requeue(chosen, now)?, Ok(())),
     };
     let replay = Replay::new(events, nobodys, unreadable, command.dry_run, now);
     command.output.print(&replay)?;
@@ -261,8 +262,7 @@ impl SourceFlags {
         if let Some(data_dir) = &self.of.data_dir {
             return gather_beside(&self.from, data_dir, now);
         }
-        let span = (self.filter.since(now), self.filter.until(now));
-        gather(&self.from, &self.of, account, span, hidden_seconds, now).await
+        gather(&self.from, &self.of, account, &self.filter, hidden_seconds, now).await
     }
 
     async fn handler(&self, account: &Account) -> anyhow::Result<Handler> {
@@ -287,11 +287,11 @@ impl InstallationOfEvents {
             let outcome = if machine.is_none() {
                 for_nobody(&event)
             } else {
-                queue.add(&event, item.buried, now)?;
-                Outcome {
+                let added = queue.add(&event, item.buried, now).map(|()| Outcome {
                     what: What::Queued,
                     said: "it is handled when `mayfly local` is started".to_owned(),
-                }
+                });
+                added.unwrap_or_else(|error| Outcome::failed(&error))
             };
             all.push(Replayed::new(&event, &item.found.place, None, outcome));
         }

@@ -1,5 +1,6 @@
 //! Where GitLab is, and the token for it: given, or those of the installation.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -11,6 +12,7 @@ use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
 use crate::installation::aws::{Account, AwsFlags};
+use crate::installation::parameters::Parameter;
 use crate::installation::stack::Stack;
 use crate::secret;
 
@@ -70,8 +72,12 @@ impl GitlabSource {
 
     /// What the installation has in Parameter Store.
     pub(crate) async fn stored(account: &Account, stack: &Stack) -> anyhow::Result<Self> {
-        let names = parameter_names(stack);
-        let found = account.parameters(&names).await?;
+        let names = parameter_names(stack.parameter("ParameterPath").unwrap_or("/mayfly"));
+        Self::read(&names, &account.parameters(&names).await?)
+    }
+
+    /// What is there of the parameters with these names.
+    pub(crate) fn read(names: &[String; 3], found: &BTreeMap<String, Parameter>) -> anyhow::Result<Self> {
         let [url, token, authority] = names.each_ref().map(|name| found.get(name));
         let url = match url {
             Some(url) => Some(url.value.expose_secret().trim().parse().with_context(|| {
@@ -123,9 +129,8 @@ impl GitlabSource {
     }
 }
 
-/// The parameters with address, token and authority.
-pub(crate) fn parameter_names(stack: &Stack) -> [String; 3] {
-    let path = stack.parameter("ParameterPath").unwrap_or("/mayfly");
+/// The parameters with address, token and authority, below this path.
+pub(crate) fn parameter_names(path: &str) -> [String; 3] {
     ["Url", "ApiToken", "CaCertificates"].map(|name| format!("{path}/{name}"))
 }
 

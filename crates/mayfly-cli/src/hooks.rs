@@ -19,12 +19,9 @@ use self::plan::{Act, Wanted};
 use self::report::{HooksReport, Listed};
 use crate::consent::consent;
 use crate::gitlab_access::{self, GitlabAccessFlags, LazyAccount};
-use crate::installation::DEFAULT_STACK;
 use crate::installation::aws::AwsFlags;
+use crate::installation::{DEFAULT_INFRASTRUCTURE_STACK, DEFAULT_STACK};
 use crate::output::{OutputFlags, counted};
-
-/// The name that `infrastructure/samconfig.toml` gives the stack.
-pub(crate) const DEFAULT_INFRASTRUCTURE_STACK: &str = "mayfly-infrastructure";
 
 /// Install, list or remove GitLab's job webhook, in one project, in several, or in all of a group.
 ///

@@ -16,6 +16,9 @@ use self::aws::{Account, AwsFlags};
 /// The name that `autoscaler/samconfig.toml` gives the stack.
 pub(crate) const DEFAULT_STACK: &str = "mayfly-autoscaler";
 
+/// The name that `infrastructure/samconfig.toml` gives the stack.
+pub(crate) const DEFAULT_INFRASTRUCTURE_STACK: &str = "mayfly-infrastructure";
+
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Installation")]
 pub(crate) struct InstallationFlags {

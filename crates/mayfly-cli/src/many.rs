@@ -4,14 +4,19 @@ use indicatif::{ProgressBar, ProgressStyle};
 use tokio::task::JoinSet;
 
 /// GitLab lets a user make hundreds of calls a minute; eight at once are far from that and fast enough.
-const AT_ONCE: usize = 8;
+pub(crate) const AT_ONCE: usize = 8;
 
 /// A bar for less is gone before it is seen.
 const FEWEST_FOR_A_BAR: usize = 10;
 
-/// Does the work for each item, a few at once, and returns the results in the order of the items. The bar is on standard error,
+/// Does the work for each item, so many at once, and returns the results in the order of the items. The bar is on standard error,
 /// if that is a terminal.
-pub(crate) async fn for_each<T, R, F>(items: Vec<T>, what: &'static str, work: impl Fn(T) -> F) -> Vec<R>
+pub(crate) async fn for_each<T, R, F>(
+    items: Vec<T>,
+    at_once: usize,
+    what: &'static str,
+    work: impl Fn(T) -> F,
+) -> Vec<R>
 where
     F: Future<Output = R> + Send + 'static,
     R: Send + 'static,
@@ -21,7 +26,7 @@ where
     let mut running = JoinSet::new();
     let mut results = Vec::new();
     loop {
-        while running.len() < AT_ONCE {
+        while running.len() < at_once {
             let Some((index, item)) = waiting.next() else { break };
             let work = work(item);
             running.spawn(async move { (index, work.await) });
@@ -61,7 +66,7 @@ mod tests {
             }
             number * 2
         };
-        let results = runtime.block_on(for_each((0..100).collect(), "counted", work));
+        let results = runtime.block_on(for_each((0..100).collect(), AT_ONCE, "counted", work));
         assert_eq!(results, (0..100).map(|number| number * 2).collect::<Vec<_>>());
     }
 }

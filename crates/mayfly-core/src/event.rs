@@ -6,6 +6,9 @@ use serde::{Deserialize, Serialize};
 use crate::ids::{JobKey, JobName, PipelineId, ProjectPath, RunnerId};
 use crate::status::JobStatus;
 
+/// What the rules of the bus know job events by.
+pub const SOURCE: &str = "mayfly.webhook";
+
 /// One authentic job event. It holds nothing secret and nothing of the commit or its author.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct JobEvent {

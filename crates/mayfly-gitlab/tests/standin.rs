@@ -236,8 +236,7 @@ async fn a_groups_projects_are_those_of_its_subgroups_too_but_none_that_is_archi
 async fn a_test_delivery_tells_what_the_receiver_answered_and_is_among_the_deliveries() {
     let (gitlab, project, client) = gitlab().await;
     let hook = client.create_hook(project, &new_hook("secret")).await.unwrap();
-    let outcome = client.test_hook(project, hook.id).await.unwrap();
-    assert!(matches!(outcome, TestDelivery::Refused(why) if why.contains("CI jobs")));
+    assert_eq!(client.test_hook(project, hook.id).await.unwrap(), TestDelivery::NothingToSend);
     gitlab.run_pipeline(project, vec![JobSpec::new("build")]).unwrap();
     let outcome = client.test_hook(project, hook.id).await.unwrap();
     assert!(matches!(outcome, TestDelivery::Refused(_)), "nobody listens there");

@@ -23,6 +23,9 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use url::Url;
 
+/// The secret key of the account, to look for where it must not be.
+pub const SECRET_ACCESS_KEY: &str = "hidden-key";
+
 /// One answer made up in advance.
 #[derive(Debug, Clone)]
 pub struct Reply {
@@ -147,6 +150,18 @@ impl StandinAws {
     /// Its address, for `AWS_ENDPOINT_URL`.
     pub fn url(&self) -> &Url {
         &self.url
+    }
+
+    /// The environment of a program that has nothing but credentials for this account.
+    pub fn variables(&self) -> [(&'static str, &str); 6] {
+        [
+            ("HOME", "/nonexistent"),
+            ("AWS_ENDPOINT_URL", self.url.as_str()),
+            ("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE"),
+            ("AWS_SECRET_ACCESS_KEY", SECRET_ACCESS_KEY),
+            ("AWS_REGION", "eu-central-1"),
+            ("AWS_EC2_METADATA_DISABLED", "true"),
+        ]
     }
 
     /// Sets a parameter.

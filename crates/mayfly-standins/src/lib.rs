@@ -11,3 +11,5 @@ pub mod runner;
 #[cfg(feature = "scenarios")]
 pub mod scenario;
 pub mod simulation;
+#[cfg(feature = "tables")]
+pub mod tables;

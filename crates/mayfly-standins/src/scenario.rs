@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 
 pub use golden::compare;
 pub use play::play;
-pub use read::{CommandLine, Line, Scenario};
+pub use read::{CommandLine, DEPLOYED, EMBEDDED, Line, Scenario};
 
 /// What is wrong with a session, or with the world it is played in.
 #[derive(Debug, thiserror::Error)]

@@ -5,6 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use mayfly_core::machine::{Architecture, MachineSpec, Purchase};
 use mayfly_core::mapping::{Mapping, StoredMapping, Target};
 
+/// The secret with the token of the shared runner, unless a mapping names another.
+const RUNNER_TOKEN: &str = "RunnerToken";
+
 /// What is asked for.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Demands {
@@ -14,6 +17,8 @@ pub(super) struct Demands {
     pub(super) images: BTreeSet<String>,
     pub(super) on_demand_types: BTreeSet<String>,
     pub(super) spot_types: BTreeSet<String>,
+    /// In registration mode `shared`: the names of the secrets with the runners' tokens.
+    pub(super) runner_tokens: BTreeSet<String>,
     /// True if jobs whose machine died are retried in GitLab, which takes the scope `api`.
     pub(super) retries: bool,
 }
@@ -29,6 +34,16 @@ impl Demands {
         self.on_demand_types.union(&self.spot_types).cloned().collect()
     }
 
+    /// The names of the secrets that a registration mode needs, beside GitLab's address.
+    pub(super) fn secrets(&self, mode: &str) -> Vec<&str> {
+        match mode {
+            "shared" if self.runner_tokens.is_empty() => vec![RUNNER_TOKEN],
+            "shared" => self.runner_tokens.iter().map(String::as_str).collect(),
+            "registration-token" => vec!["RegistrationToken"],
+            _ => vec!["ApiToken"],
+        }
+    }
+
     /// What the parameters of the autoscaler's stack and the rows of the mapping table ask for.
     pub(super) fn of(parameters: &BTreeMap<String, String>, rows: &[StoredMapping]) -> Self {
         let mut demands = Self::default();
@@ -41,12 +56,17 @@ impl Demands {
                 demands.functions.insert(arn.to_owned());
             }
         }
+        if !matches!(parameter("DefaultTarget"), "" | "none") {
+            demands.runner_tokens.insert(RUNNER_TOKEN.to_owned());
+        }
         if has_instances {
             let images = ["RunnerImageArm64", "RunnerImageX86"].map(parameter);
             demands.images.extend(images.into_iter().filter(|image| !image.is_empty()).map(str::to_owned));
         }
         for Mapping { target, settings, .. } in rows.iter().filter_map(readable) {
             demands.retries |= settings.retries_after_loss > 0;
+            let runner_token = settings.runner_token.as_ref().map(ToString::to_string);
+            demands.runner_tokens.insert(runner_token.unwrap_or_else(|| RUNNER_TOKEN.to_owned()));
             match target {
                 Target::Lambda { arn } => {
                     demands.functions.insert(arn.clone());
@@ -147,9 +167,32 @@ mod tests {
             images: set(&["/images/arm64", "ami-86", "ami-0123456789abcdef0"]),
             on_demand_types: set(&["c8g.4xlarge"]),
             spot_types: set(&["m7i.large", "m6i.large"]),
+            runner_tokens: set(&["RunnerToken"]),
             retries: true,
         };
         assert_eq!(Demands::of(&parameters, &rows), expected);
+    }
+
+    #[test]
+    fn a_shared_runners_token_is_the_one_that_the_mapping_names() {
+        let own = |mut row: StoredMapping| {
+            if let StoredMapping::Readable(mapping) = &mut row {
+                mapping.settings.runner_token = Some("teams/web".parse().unwrap());
+            }
+            row
+        };
+        let lambda = || row("a", Target::Lambda { arn: "arn:own".to_owned() }, 0);
+        for (default, rows, expected) in [
+            ("none", vec![], &["RunnerToken"][..]),
+            ("none", vec![own(lambda())], &["teams/web"]),
+            ("none", vec![own(lambda()), lambda()], &["RunnerToken", "teams/web"]),
+            ("arn:default", vec![own(lambda())], &["RunnerToken", "teams/web"]),
+        ] {
+            let demands = Demands::of(&parameters(&[("DefaultTarget", default)]), &rows);
+            assert_eq!(demands.secrets("shared"), expected, "{default} {rows:?}");
+            assert_eq!(demands.secrets("per-job"), ["ApiToken"]);
+            assert_eq!(demands.secrets("registration-token"), ["RegistrationToken"]);
+        }
     }
 
     #[test]

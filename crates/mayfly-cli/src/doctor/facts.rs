@@ -8,6 +8,11 @@ use mayfly_gitlab::client::{Hook, HookDelivery, TestDelivery, TokenInfo};
 use super::asked::Asked;
 use super::demands::Demands;
 
+/// Processors of running on-demand instances of the usual families (AWS docs, EC2 quotas).
+pub(super) const ON_DEMAND_QUOTA: &str = "L-1216C47A";
+/// The same for spot instances.
+pub(super) const SPOT_QUOTA: &str = "L-34B43A08";
+
 /// An installation on AWS.
 #[derive(Debug, Clone)]
 pub(super) struct AwsFacts {
@@ -34,8 +39,18 @@ pub(super) struct AwsFacts {
     /// Processors of spot instances that may run at once.
     pub(super) spot_quota: Asked<f64>,
     pub(super) queues: Vec<QueueFacts>,
-    /// When the reconciler last asked GitLab for jobs of a project; `None` if it never had one to ask for.
-    pub(super) last_pass: Asked<Option<Timestamp>>,
+    pub(super) last_pass: Asked<LastPass>,
+}
+
+/// What tells that the reconciler runs: each pass asks GitLab for the jobs of some of the projects it knows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum LastPass {
+    /// There is no project yet that it could ask for.
+    NoProject,
+    /// It knows projects, and has asked for none: that takes an API token.
+    NotSeen,
+    /// When it last asked.
+    At(Timestamp),
 }
 
 #[derive(Debug, Clone)]
@@ -129,20 +144,41 @@ pub(super) struct GitlabFacts {
     pub(super) host: String,
     /// The version, and how far GitLab's clock is ahead of this machine's; or why there is no answer.
     pub(super) about: Result<(Option<String>, Option<SignedDuration>), String>,
-    /// The installation's token; `None` if there is none to ask with, and else why GitLab refuses it.
-    pub(super) token: Option<Result<TokenInfo, String>>,
+    pub(super) token: OwnToken,
     /// Where the webhook is to send its events.
     pub(super) webhook_url: Option<String>,
     /// By project or group.
     pub(super) hooks: Vec<(String, Result<HookFacts, String>)>,
 }
 
+/// The installation's token.
+#[derive(Debug, Clone)]
+pub(super) enum OwnToken {
+    /// Nobody here knows whether there is one.
+    Unknown,
+    Missing,
+    /// Why GitLab does not take it.
+    Refused(String),
+    Known(TokenInfo),
+}
+
+/// The group above a project whose own webhook hears of it.
+#[derive(Debug, Clone, Default)]
+pub(super) enum GroupAbove {
+    #[default]
+    None,
+    /// Its path.
+    Covers(String),
+    /// Why it cannot be known.
+    Unknown(String),
+}
+
 /// The webhooks of one project or group with our address.
 #[derive(Debug, Clone, Default)]
 pub(super) struct HookFacts {
     pub(super) ours: Vec<Hook>,
-    /// The group above it whose own webhook hears of it.
-    pub(super) covered_by: Option<String>,
+    /// Asked for if there is none of ours.
+    pub(super) above: GroupAbove,
     /// What the first of ours sent lately, the latest first; `None` if this GitLab does not tell.
     pub(super) deliveries: Option<Vec<HookDelivery>>,
     /// What came of a test delivery, if one was asked for.

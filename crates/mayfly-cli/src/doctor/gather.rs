@@ -16,13 +16,15 @@ use mayfly_core::mapping::StoredMapping;
 use mayfly_core::ports::Ledger;
 use mayfly_core::reconcile::Memory;
 use mayfly_local::ledger::EmbeddedLedger;
-use secrecy::ExposeSecret;
 use url::Url;
 
 use super::asked::Asked;
 use super::demands::Demands;
-use super::facts::{AwsFacts, MappingFacts, ParameterFacts, SecretFacts, StackFacts, StackState};
-use crate::gitlab_access::GitlabSource;
+use super::facts::{
+    AwsFacts, LastPass, MappingFacts, ON_DEMAND_QUOTA, ParameterFacts, SPOT_QUOTA, SecretFacts, StackFacts,
+    StackState,
+};
+use crate::gitlab_access::{self, GitlabSource};
 use crate::hooks::credentials;
 use crate::installation::aws::Account;
 use crate::installation::stack::Stack;
@@ -39,8 +41,8 @@ pub(super) struct StackNames {
 /// The facts, and what is needed to ask for more.
 pub(super) struct Gathered {
     pub(super) facts: AwsFacts,
-    /// The installation's GitLab and token.
-    pub(super) gitlab: GitlabSource,
+    /// The installation's GitLab and token, as far as they can be read.
+    pub(super) gitlab: anyhow::Result<GitlabSource>,
     pub(super) webhook_url: Option<Url>,
     /// The projects that had jobs lately.
     pub(super) projects: Vec<String>,
@@ -58,9 +60,9 @@ pub(super) async fn gather(account: &Account, names: &StackNames, clock: &dyn Cl
     let infrastructure = stack(account, &names.infrastructure, false).await;
     let shell_runner = stack(account, &names.shell_runner, true).await;
     let autoscaler = stack(account, &names.autoscaler, false).await;
-    let (parameters, gitlab) = parameters(account, &autoscaler).await;
-    let webhook_secret = webhook_secret(account, &infrastructure).await;
     let (mappings, demands) = mappings(account, &autoscaler).await;
+    let (parameters, gitlab) = parameters(account, &autoscaler, &demands).await;
+    let webhook_secret = webhook_secret(account, &infrastructure).await;
     let memory = memory(account, &autoscaler).await;
     let queues = account::queues(account, [&infrastructure, &autoscaler, &shell_runner]).await;
     let has_instances = demands.has_instances();
@@ -72,8 +74,8 @@ pub(super) async fn gather(account: &Account, names: &StackNames, clock: &dyn Cl
         images: account::images(account, &demands.images).await,
         instance_types: account::instance_types(account, &instance_types).await,
         lambda_concurrency: account::lambda_concurrency(account).await,
-        on_demand_quota: account::quota(account, account::ON_DEMAND_QUOTA, has_instances).await,
-        spot_quota: account::quota(account, account::SPOT_QUOTA, has_instances).await,
+        on_demand_quota: account::quota(account, ON_DEMAND_QUOTA, has_instances).await,
+        spot_quota: account::quota(account, SPOT_QUOTA, has_instances).await,
         last_pass: memory.clone().map(|memory| last_pass(&memory)),
         parameters,
         webhook_secret,
@@ -101,28 +103,25 @@ async fn stack(account: &Account, name: &str, is_optional: bool) -> StackFacts {
 }
 
 /// The parameters of the registration mode, and with them GitLab's address and token.
-async fn parameters(account: &Account, stack: &StackFacts) -> (Asked<ParameterFacts>, GitlabSource) {
+async fn parameters(
+    account: &Account,
+    stack: &StackFacts,
+    demands: &Demands,
+) -> (Asked<ParameterFacts>, anyhow::Result<GitlabSource>) {
     let (Some(path), Some(mode)) = (stack.parameter("ParameterPath"), stack.parameter("RegistrationMode"))
     else {
-        return (Asked::Skipped, GitlabSource::default());
+        return (Asked::Skipped, Ok(GitlabSource::default()));
     };
-    let name = |name: &str| format!("{path}/{name}");
-    let token = match mode {
-        "shared" => "RunnerToken",
-        "registration-token" => "RegistrationToken",
-        _ => "ApiToken",
-    };
-    let needed = vec![name("Url"), name(token)];
-    let mut names = [&needed[..], &[name("ApiToken"), name("CaCertificates")]].concat();
+    let of_gitlab = gitlab_access::parameter_names(path);
+    let secrets = demands.secrets(mode).into_iter().map(|secret| format!("{path}/{secret}"));
+    let needed: Vec<String> = of_gitlab.iter().take(1).cloned().chain(secrets).collect();
+    let mut names = [&needed[..], &of_gitlab].concat();
     names.sort();
     names.dedup();
     let answer = Asked::of("ssm:GetParameters", account.ask_for_parameters(&names).await);
-    let value = |wanted: &str| answer.known()?.get(&name(wanted)).map(|found| found.value.clone());
-    let gitlab = GitlabSource {
-        url: value("Url").and_then(|url| url.expose_secret().trim().parse().ok()),
-        token: value("ApiToken"),
-        ca_pem: value("CaCertificates").map(|pem| pem.expose_secret().as_bytes().to_vec()),
-    };
+    let gitlab = answer
+        .known()
+        .map_or_else(|| Ok(GitlabSource::default()), |found| GitlabSource::read(&of_gitlab, found));
     let facts = answer.map(|found| {
         let found = found.into_iter().map(|(name, parameter)| (name, parameter.is_encrypted)).collect();
         ParameterFacts { needed, found }
@@ -171,10 +170,13 @@ async fn memory(account: &Account, stack: &StackFacts) -> Asked<Memory> {
     Asked::of_port("dynamodb:GetItem", ledger.memory().await)
 }
 
-/// Each pass asks GitLab for the jobs of some of the projects it knows.
-fn last_pass(memory: &Memory) -> Option<Timestamp> {
+fn last_pass(memory: &Memory) -> LastPass {
     let asked = memory.projects.values().map(|project| project.asked_at);
-    asked.filter(|at| *at > Timestamp::UNIX_EPOCH).max()
+    match asked.max() {
+        None => LastPass::NoProject,
+        Some(at) if at <= Timestamp::UNIX_EPOCH => LastPass::NotSeen,
+        Some(at) => LastPass::At(at),
+    }
 }
 
 /// The projects that had jobs, the latest first, by their path if it is known.
@@ -185,4 +187,29 @@ fn projects_of(memory: &Memory) -> Vec<String> {
         watched.path.as_ref().map_or_else(|| key.project.to_string(), ToString::to_string)
     };
     projects.into_iter().take(MOST_PROJECTS).map(name).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use mayfly_core::reconcile::Watched;
+
+    use super::*;
+
+    #[test]
+    fn a_reconciler_that_never_asked_gitlab_is_not_seen() {
+        let memory = |asked: &[Timestamp]| {
+            let watched = |asked_at: &Timestamp| Watched {
+                path: None,
+                active_at: Timestamp::UNIX_EPOCH,
+                asked_at: *asked_at,
+            };
+            let key = |number: usize| format!("gitlab.com/{number}").parse().unwrap();
+            let projects = asked.iter().enumerate().map(|(number, at)| (key(number), watched(at)));
+            Memory { projects: projects.collect(), ..Memory::default() }
+        };
+        let (never, now) = (Timestamp::UNIX_EPOCH, Timestamp::constant(1_795_000_000, 0));
+        assert_eq!(last_pass(&memory(&[])), LastPass::NoProject);
+        assert_eq!(last_pass(&memory(&[never, never])), LastPass::NotSeen);
+        assert_eq!(last_pass(&memory(&[now, never])), LastPass::At(now));
+    }
 }

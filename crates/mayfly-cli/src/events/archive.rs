@@ -1,7 +1,7 @@
 //! The archive of the event bus. Nothing reads an archive; it can only be replayed. So its events are replayed to one rule, which puts
 //! them into a queue, and are read there.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context, anyhow, bail};
 use aws_sdk_eventbridge::Client;
@@ -9,11 +9,13 @@ use aws_sdk_eventbridge::error::ProvideErrorMetadata;
 use aws_sdk_eventbridge::primitives::DateTime;
 use aws_sdk_eventbridge::types::{ReplayDestination, ReplayState};
 use indicatif::ProgressBar;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
+use mayfly_core::clock::{Clock, SystemClock};
 use mayfly_core::error::Chain;
 use serde_json::Value;
 
 use super::InstallationOfEvents;
+use super::choose::FilterFlags;
 use super::letters::{LOOK_SECONDS, Letter, Letters};
 use super::read::Found;
 use crate::installation::aws::Account;
@@ -25,6 +27,9 @@ const PREFIX: &str = "mayfly-list-";
 /// How often the queue must be found empty after the replay is over: what was replayed last may still be on its way.
 const EMPTY_LOOKS: u32 = 3;
 
+/// How long the queue keeps what is replayed, as `infrastructure/template.yaml` has it.
+const RETENTION: SignedDuration = SignedDuration::from_hours(1);
+
 /// The archive of an infrastructure's stack, and the way to read it.
 struct Archive {
     client: Client,
@@ -34,19 +39,19 @@ struct Archive {
     queue: Letters,
 }
 
-/// Reads the archived events of a span of time.
+/// Reads the archived events that a filter takes, which must have a beginning.
 pub(super) async fn read(
     account: &Account,
     of: &InstallationOfEvents,
-    span: (Option<Timestamp>, Option<Timestamp>),
+    filter: &FilterFlags,
     now: Timestamp,
 ) -> anyhow::Result<Vec<Found>> {
-    let (since, until) = replayed_span(span, now)?;
+    let (since, until) = replayed_span((filter.since(now), filter.until(now)), now)?;
     let stack = account.stack(&of.infrastructure_stack).await?;
     let archive = Archive::of(account, &stack)?;
     let name = format!("{PREFIX}{}-{}", now.as_millisecond(), std::process::id());
     archive.start(account, &name, since, until).await?;
-    archive.collect(account, &name, now).await
+    Collector { archive: &archive, account, name: &name, filter, now }.collect().await
 }
 
 /// The span of a replay: its beginning must be said.
@@ -100,36 +105,6 @@ impl Archive {
         })
     }
 
-    /// Reads what is replayed until that is over, and takes it out of the queue. What others replay is left to them.
-    async fn collect(&self, account: &Account, name: &str, now: Timestamp) -> anyhow::Result<Vec<Found>> {
-        let progress = ProgressBar::new_spinner();
-        let (mut known, mut all) = (BTreeSet::new(), Vec::new());
-        let mut empty_looks = 0;
-        while empty_looks < EMPTY_LOOKS {
-            let is_over = self.is_over(account, name).await?;
-            let read = self.queue.read(account, LOOK_SECONDS, now).await?;
-            let (own, others): (Vec<_>, Vec<_>) =
-                read.into_iter().partition(|(_, letter)| replay_of(letter).as_deref() == Some(name));
-            self.queue.release(others.into_iter().map(|(_, letter)| letter)).await;
-            empty_looks = if is_over && own.is_empty() { empty_looks + 1 } else { 0 };
-            self.queue.delete_all(account, own.iter().map(|(_, letter)| letter)).await?;
-            for (found, letter) in own {
-                let id = event_id(&letter).unwrap_or_else(|| found.place.clone());
-                if known.insert(id.clone()) {
-                    all.push(Found { place: format!("event {id}"), failure: None, ..found });
-                }
-            }
-            progress.set_message(format!(
-                "{} events, the archive is {}",
-                all.len(),
-                if is_over { "read" } else { "being read" }
-            ));
-            progress.tick();
-        }
-        progress.finish_and_clear();
-        Ok(all)
-    }
-
     async fn is_over(&self, account: &Account, name: &str) -> anyhow::Result<bool> {
         let answer = self.client.describe_replay().replay_name(name).send().await.map_err(|error| {
             account.explain(&format!("ask about the replay {name}"), error.code(), &Chain(&error))
@@ -145,6 +120,101 @@ impl Archive {
             _ => Ok(false),
         }
     }
+}
+
+/// Somebody who reads what is replayed.
+struct Collector<'a> {
+    archive: &'a Archive,
+    account: &'a Account,
+    /// The replay.
+    name: &'a str,
+    filter: &'a FilterFlags,
+    now: Timestamp,
+}
+
+/// What was read so far.
+#[derive(Default)]
+struct Collected {
+    /// Ids of events: one may be delivered twice.
+    known: BTreeSet<String>,
+    all: Vec<Found>,
+}
+
+impl Collector<'_> {
+    /// Reads what is replayed until that is over, and takes it out of the queue.
+    async fn collect(&self) -> anyhow::Result<Vec<Found>> {
+        let progress = ProgressBar::new_spinner();
+        let mut collected = Collected::default();
+        let mut empty_looks = 0;
+        while empty_looks < EMPTY_LOOKS {
+            let is_over = self.archive.is_over(self.account, self.name).await?;
+            let is_empty = self.look(&mut collected, &progress).await?;
+            empty_looks = if is_over && is_empty { empty_looks + 1 } else { 0 };
+        }
+        progress.finish_and_clear();
+        Ok(collected.all)
+    }
+
+    /// Empties the queue, and says whether nothing of this replay was in it. What others replay is left to them, once this look
+    /// is over: given back at once, it would come again and again.
+    async fn look(&self, collected: &mut Collected, progress: &ProgressBar) -> anyhow::Result<bool> {
+        let (mut others, mut is_empty) = (BTreeMap::new(), true);
+        let emptied = loop {
+            let read = match self.read_some().await {
+                Ok(read) => read,
+                Err(error) => break Err(error),
+            };
+            let (own, foreign): (Vec<_>, Vec<_>) =
+                read.into_iter().partition(|(_, letter)| replay_of(letter).as_deref() == Some(self.name));
+            let before = others.len();
+            others.extend(foreign.into_iter().map(|(_, letter)| (letter.message.clone(), letter)));
+            if own.is_empty() && others.len() == before {
+                break Ok(());
+            }
+            is_empty &= own.is_empty();
+            if let Err(error) = self.take(own, collected).await {
+                break Err(error);
+            }
+            progress.set_message(format!("{} events of the archive", collected.all.len()));
+            progress.tick();
+        };
+        self.archive.queue.release(others.into_values()).await;
+        emptied.map(|()| is_empty)
+    }
+
+    /// Reads what a few calls at once bring.
+    async fn read_some(&self) -> anyhow::Result<Vec<(Found, Letter)>> {
+        in_time(self.now, SystemClock.now())?;
+        let receive = || Box::pin(self.archive.queue.receive(self.account, LOOK_SECONDS, self.now));
+        let (first, second, third, fourth) = tokio::join!(receive(), receive(), receive(), receive());
+        Ok([first?, second?, third?, fourth?].into_iter().flatten().collect())
+    }
+
+    /// Takes events out of the queue, and keeps those that the filter takes.
+    async fn take(&self, own: Vec<(Found, Letter)>, collected: &mut Collected) -> anyhow::Result<()> {
+        self.archive.queue.delete_all(self.account, own.iter().map(|(_, letter)| letter)).await?;
+        for (found, letter) in own {
+            if !self.filter.is_meant(&found.content, self.now) {
+                continue;
+            }
+            let id = event_id(&letter).unwrap_or_else(|| found.place.clone());
+            if collected.known.insert(id.clone()) {
+                collected.all.push(Found { place: format!("event {id}"), failure: None, ..found });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Fails if events may have left the queue unread.
+fn in_time(started: Timestamp, now: Timestamp) -> anyhow::Result<()> {
+    if now.duration_since(started) < RETENTION {
+        return Ok(());
+    }
+    bail!(
+        "the archive could not be read within an hour, and for no longer the queue keeps what is replayed: narrow --since and --until, \
+         and read one part after the other"
+    )
 }
 
 /// An archive has the ARN of its bus, but for the last part.
@@ -171,8 +241,6 @@ fn event_id(letter: &Letter) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use jiff::SignedDuration;
-
     use super::*;
 
     const NOW: Timestamp = Timestamp::constant(1_795_000_000, 0);
@@ -183,6 +251,18 @@ mod tests {
         let expected = "arn:aws-cn:events:cn-north-1:123456789012:archive/mayfly-events";
         assert_eq!(archive_arn(bus, "mayfly-events").unwrap(), expected);
         assert!(archive_arn("mayfly", "mayfly-events").is_err());
+    }
+
+    #[test]
+    fn what_the_queue_may_have_forgotten_is_not_told_as_all() {
+        let after = |minutes: i64| in_time(NOW, NOW + SignedDuration::from_mins(minutes));
+        assert!(after(59).is_ok());
+        assert!(after(60).unwrap_err().to_string().contains("narrow --since and --until"));
+        let template = include_str!("../../../../infrastructure/template.yaml");
+        let (_, queue) = template.split_once("\n  ReplayQueue:\n").unwrap();
+        let line =
+            queue.lines().find_map(|line| line.trim().strip_prefix("MessageRetentionPeriod: ")).unwrap();
+        assert_eq!(line, RETENTION.as_secs().to_string());
     }
 
     #[test]

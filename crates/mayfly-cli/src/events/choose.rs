@@ -111,10 +111,10 @@ impl FilterFlags {
             Chosen { events: Vec::new(), nobodys: Vec::new(), unreadable: Vec::new(), others: Vec::new() };
         for one in found {
             match one.as_ref().content.clone() {
-                Content::Job(event) if self.takes(&event, now) => chosen.events.push((event, one)),
-                Content::Nobodys(reason) if self.is_empty() => chosen.nobodys.push((reason, one)),
+                content if !self.is_meant(&content, now) => chosen.others.push(one),
+                Content::Job(event) => chosen.events.push((event, one)),
+                Content::Nobodys(reason) => chosen.nobodys.push((reason, one)),
                 Content::Unreadable(reason) => chosen.unreadable.push((reason, one)),
-                Content::Job(_) | Content::Nobodys(_) => chosen.others.push(one),
             }
         }
         chosen.events.sort_by_key(|(event, _)| event.received_at);
@@ -124,12 +124,22 @@ impl FilterFlags {
         chosen
     }
 
+    /// True for what is told or replayed, if no limit leaves it out.
+    pub(super) fn is_meant(&self, content: &Content, now: Timestamp) -> bool {
+        match content {
+            Content::Job(event) => self.takes(event, now),
+            Content::Nobodys(_) => self.is_empty(),
+            Content::Unreadable(_) => true,
+        }
+    }
+
     fn is_empty(&self) -> bool {
         self.job.is_none()
             && self.project.is_none()
             && self.status.is_empty()
             && self.since.is_none()
             && self.until.is_none()
+            && self.limit.is_none()
     }
 
     fn takes(&self, event: &JobEvent, now: Timestamp) -> bool {
@@ -255,9 +265,15 @@ mod tests {
             || vec![found(Content::Nobodys("news".to_owned())), found(Content::Unreadable("?".to_owned()))];
         let chosen = FilterFlags::default().choose(all(), NOW);
         assert_eq!((chosen.nobodys.len(), chosen.unreadable.len(), chosen.others.len()), (1, 1, 0));
-        let filter = FilterFlags { project: Some("380".to_owned()), ..FilterFlags::default() };
-        let chosen = filter.choose(all(), NOW);
-        assert_eq!((chosen.nobodys.len(), chosen.unreadable.len(), chosen.others.len()), (0, 1, 1));
+        let filters = [
+            FilterFlags { project: Some("380".to_owned()), ..FilterFlags::default() },
+            FilterFlags { limit: Some(1), ..FilterFlags::default() },
+        ];
+        for filter in filters {
+            let chosen = filter.choose(all(), NOW);
+            let counts = (chosen.nobodys.len(), chosen.unreadable.len(), chosen.others.len());
+            assert_eq!(counts, (0, 1, 1), "{filter:?}");
+        }
     }
 
     #[test]

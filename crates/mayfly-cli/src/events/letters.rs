@@ -37,6 +37,8 @@ pub(super) struct Letters {
 /// A message, with what is needed to take it out or to give it back.
 #[derive(Debug, Clone)]
 pub(super) struct Letter {
+    /// Its id. A message that comes around again has the same, and another receipt.
+    pub(super) message: Option<String>,
     receipt: String,
     /// Just as it was sent.
     pub(super) body: String,
@@ -47,7 +49,7 @@ impl Letters {
         Self { client: Client::new(account.config()), url: url.to_owned() }
     }
 
-    /// Reads all messages that nobody else is reading, and hides them for so many seconds.
+    /// Reads all messages that nobody else is reading, and hides them for so many seconds. If that fails, none stays hidden.
     pub(super) async fn read(
         &self,
         account: &Account,
@@ -55,34 +57,47 @@ impl Letters {
         now: Timestamp,
     ) -> anyhow::Result<Vec<(Found, Letter)>> {
         let mut known = BTreeSet::new();
-        let mut all = Vec::new();
+        let mut all: Vec<(Found, Letter)> = Vec::new();
         while all.len() < MOST_MESSAGES {
-            let asked = self
-                .client
-                .receive_message()
-                .queue_url(&self.url)
-                .max_number_of_messages(MESSAGES_A_CALL)
-                .wait_time_seconds(WAIT_SECONDS)
-                .visibility_timeout(hidden_seconds)
-                .message_system_attribute_names(MessageSystemAttributeName::SentTimestamp)
-                .message_attribute_names("ERROR_CODE")
-                .message_attribute_names("ERROR_MESSAGE");
-            let answer = asked.send().await.map_err(|error| {
-                account.explain(&format!("read the queue {}", self.url), error.code(), &Chain(&error))
-            })?;
-            let messages = answer.messages.unwrap_or_default();
-            let before = all.len();
-            for message in messages {
-                if known.insert(message.message_id.clone()) {
-                    all.push(letter_of(message, now));
+            let some = match self.receive(account, hidden_seconds, now).await {
+                Ok(some) => some,
+                Err(error) => {
+                    self.release(all.into_iter().map(|(_, letter)| letter)).await;
+                    return Err(error);
                 }
-            }
+            };
+            let before = all.len();
+            all.extend(some.into_iter().filter(|(_, letter)| known.insert(letter.message.clone())));
             // Empty, or only what comes around again.
             if all.len() == before {
                 break;
             }
         }
         Ok(all)
+    }
+
+    /// Reads a few messages, and hides them for so many seconds.
+    pub(super) async fn receive(
+        &self,
+        account: &Account,
+        hidden_seconds: i32,
+        now: Timestamp,
+    ) -> anyhow::Result<Vec<(Found, Letter)>> {
+        let asked = self
+            .client
+            .receive_message()
+            .queue_url(&self.url)
+            .max_number_of_messages(MESSAGES_A_CALL)
+            .wait_time_seconds(WAIT_SECONDS)
+            .visibility_timeout(hidden_seconds)
+            .message_system_attribute_names(MessageSystemAttributeName::SentTimestamp)
+            .message_attribute_names("ERROR_CODE")
+            .message_attribute_names("ERROR_MESSAGE");
+        let answer = asked.send().await.map_err(|error| {
+            account.explain(&format!("read the queue {}", self.url), error.code(), &Chain(&error))
+        })?;
+        let messages = answer.messages.unwrap_or_default();
+        Ok(messages.into_iter().map(|message| letter_of(message, now)).collect())
     }
 
     /// Takes a message out for good.
@@ -161,7 +176,7 @@ fn letter_of(message: Message, now: Timestamp) -> (Found, Letter) {
         content: readable_or_why(content, &body),
         failure: (failure != Failure::default()).then_some(failure),
     };
-    (found, Letter { receipt: message.receipt_handle.unwrap_or_default(), body })
+    (found, Letter { message: message.message_id, receipt: message.receipt_handle.unwrap_or_default(), body })
 }
 
 /// An empty message is said to be one.
@@ -207,6 +222,7 @@ mod tests {
         let (found, letter) = letter_of(message, NOW);
         let failure = found.failure.unwrap();
         assert_eq!((found.place.as_str(), letter.receipt.as_str()), ("message m-1", "r-1"));
+        assert_eq!(letter.message.as_deref(), Some("m-1"));
         assert_eq!((failure.to_line().as_str(), failure.at), ("NO_PERMISSIONS: not authorized", Some(NOW)));
         assert!(matches!(found.content, Content::Job(_)));
     }

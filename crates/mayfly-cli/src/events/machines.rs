@@ -41,6 +41,12 @@ pub(super) struct Outcome {
     pub(super) said: String,
 }
 
+impl Outcome {
+    pub(super) fn failed(error: &anyhow::Error) -> Self {
+        Self { what: What::Failed, said: format!("{error:#}") }
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(super) enum What {

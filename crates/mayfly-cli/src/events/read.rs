@@ -4,13 +4,11 @@
 use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
-use mayfly_core::event::JobEvent;
+use mayfly_core::event::{JobEvent, SOURCE};
 use mayfly_gitlab::webhook::{IgnoredKind, Received, read_kept};
 use serde::Serialize;
 use serde_json::Value;
 
-/// The source of our events on the bus, as `mayfly_aws::eventbridge` puts them there.
-const SOURCE: &str = "mayfly.webhook";
 /// Why news of EC2 instances are not replayed.
 const MACHINE_NEWS: &str = "news of an EC2 instance; nobody needs them any more, because the reconciler looks at the instance itself";
 

@@ -2,9 +2,7 @@
 
 use std::sync::Arc;
 
-use indicatif::{ProgressBar, ProgressStyle};
 use mayfly_core::event::JobEvent;
-use tokio::task::JoinSet;
 
 use super::choose::{Machine, by_job};
 use super::letters::Letters;
@@ -12,6 +10,7 @@ use super::machines::{Machines, Outcome, What};
 use super::report::Replayed;
 use super::source::Item;
 use crate::installation::aws::Account;
+use crate::many;
 
 /// Who handles events.
 pub(super) enum Handler {
@@ -34,33 +33,21 @@ impl Replayer {
         self: &Arc<Self>,
         events: Vec<(Box<JobEvent>, Item)>,
         at_once: usize,
-    ) -> anyhow::Result<Vec<Replayed>> {
-        let progress = bar(events.len());
-        let mut waiting = by_job(events).into_iter();
-        let mut running = JoinSet::new();
-        let mut all = Vec::new();
-        loop {
-            while running.len() < at_once
-                && let Some(job) = waiting.next()
-            {
-                let (replayer, progress) = (Arc::clone(self), progress.clone());
-                running.spawn(async move { replayer.replay_job(job, &progress).await });
-            }
-            let Some(replayed) = running.join_next().await else { break };
-            all.extend(replayed?);
-        }
-        progress.finish_and_clear();
-        Ok(all)
+    ) -> Vec<Replayed> {
+        let replayed = many::for_each(by_job(events), at_once, "Jobs are replayed", |job| {
+            let replayer = Arc::clone(self);
+            async move { replayer.replay_job(job).await }
+        });
+        replayed.await.into_iter().flatten().collect()
     }
 
-    async fn replay_job(&self, events: Vec<(Box<JobEvent>, Item)>, progress: &ProgressBar) -> Vec<Replayed> {
+    async fn replay_job(&self, events: Vec<(Box<JobEvent>, Item)>) -> Vec<Replayed> {
         let mut replayed = Vec::with_capacity(events.len());
         for (event, item) in events {
             let machine = Machine::of(event.status);
             let outcome = self.handle(&event, machine, &item).await;
             let outcome = self.settle(outcome, &item).await;
             replayed.push(Replayed::new(&event, &item.found.place, machine, outcome));
-            progress.inc(1);
         }
         replayed
     }
@@ -75,7 +62,7 @@ impl Replayer {
             (Handler::LaunchQueue(_), None) => Err(anyhow::anyhow!("it is no message of a queue")),
             (Handler::Machines(machines), _) => machines.run(&self.account, machine, event).await,
         };
-        handled.unwrap_or_else(|error| Outcome { what: What::Failed, said: format!("{error:#}") })
+        handled.unwrap_or_else(|error| Outcome::failed(&error))
     }
 
     /// Takes messages out that nobody listens to.
@@ -108,14 +95,4 @@ impl Replayer {
 pub(super) fn for_nobody(event: &JobEvent) -> Outcome {
     let said = format!("no state machine listens to `{}`", event.status);
     Outcome { what: What::Nobodys, said }
-}
-
-/// A bar on standard error, if that is a terminal.
-pub(super) fn bar(length: usize) -> ProgressBar {
-    let style = ProgressStyle::with_template("{bar:40} {pos} of {len} events, {elapsed}");
-    let bar = ProgressBar::new(u64::try_from(length).unwrap_or(u64::MAX));
-    match style {
-        Ok(style) => bar.with_style(style),
-        Err(_) => bar,
-    }
 }

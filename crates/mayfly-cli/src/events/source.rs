@@ -8,6 +8,7 @@ use anyhow::{Context, bail};
 use jiff::Timestamp;
 use mayfly_local::letters::buried;
 
+use super::choose::FilterFlags;
 use super::letters::{Letter, Letters};
 use super::read::{Found, read_file, read_message};
 use super::{InstallationOfEvents, archive};
@@ -86,12 +87,12 @@ pub(super) struct Gathered {
     pub(super) letters: Option<Letters>,
 }
 
-/// Reads a source on AWS, or a file. Messages stay hidden from others for so many seconds.
+/// Reads a source on AWS, or a file. Of the archive, only what the filter takes is kept. Messages stay hidden from others for so many seconds.
 pub(super) async fn gather(
     from: &From,
     of: &InstallationOfEvents,
     account: Option<&Account>,
-    span: (Option<Timestamp>, Option<Timestamp>),
+    filter: &FilterFlags,
     hidden_seconds: i32,
     now: Timestamp,
 ) -> anyhow::Result<Gathered> {
@@ -100,7 +101,7 @@ pub(super) async fn gather(
         (From::File(file), _) => return Ok(from_text(&open_text(file)?, now)),
         (_, None) => bail!("{from} is at AWS: it goes without --data-dir"),
         (From::Archive, Some(account)) => {
-            let read = archive::read(account, of, span, now).await?;
+            let read = archive::read(account, of, filter, now).await?;
             return Ok(Gathered { items: read.into_iter().map(Item::kept).collect(), letters: None });
         }
         (From::DeadLetters, Some(account)) => {

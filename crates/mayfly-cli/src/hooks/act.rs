@@ -39,7 +39,7 @@ pub(super) async fn look(
     flags: &PlacesFlags,
 ) -> anyhow::Result<Vec<Result<Looked, Failed>>> {
     let places = flags.find(client).await?;
-    Ok(many::for_each(places, "Webhooks are looked at", |place| {
+    Ok(many::for_each(places, many::AT_ONCE, "Webhooks are looked at", |place| {
         let client = client.clone();
         async move {
             let place = place.map_err(|(path, error)| Failed { path, reason: format!("{error:#}") })?;
@@ -64,7 +64,7 @@ pub(super) async fn perform(
         token: credentials.secret.clone(),
         signing_token: credentials.signing_token.clone(),
     });
-    many::for_each(plan, "Webhooks are changed", |planned| {
+    many::for_each(plan, many::AT_ONCE, "Webhooks are changed", |planned| {
         let (client, new) = (client.clone(), Arc::clone(&new));
         async move {
             match planned {
@@ -124,6 +124,10 @@ async fn enable(client: &GitlabClient, place: &Place, hook: u64) -> Result<Optio
         Ok(TestDelivery::Refused(why)) => Err(format!(
             "GitLab has disabled webhook {hook}, and the test delivery that would enable it failed: {why}; \
              if its secret may be wrong, say --rotate"
+        )),
+        Ok(TestDelivery::NothingToSend) => Err(format!(
+            "GitLab has disabled webhook {hook}, and has no event for the test delivery that would enable it: no job has run there \
+             yet; run a pipeline, and install again"
         )),
         Ok(TestDelivery::NotOffered) => Err(format!(
             "GitLab has disabled webhook {hook}, and this GitLab cannot be asked for a test delivery, which would enable it: \

@@ -84,11 +84,16 @@ pub(crate) fn is_at(hook: &Hook, url: &Url) -> bool {
     Url::parse(&hook.url).is_ok_and(|other| other == *url)
 }
 
+/// Those with this address, that which works best first; among those that work, the oldest.
+pub(crate) fn ours<'a>(hooks: &'a [Hook], url: &Url) -> Vec<&'a Hook> {
+    let mut ours: Vec<&Hook> = hooks.iter().filter(|hook| is_at(hook, url)).collect();
+    ours.sort_by_key(|hook| (is_disabled(hook), !hook.job_events, hook.id));
+    ours
+}
+
 /// What makes the webhooks there as they are wanted.
 pub(crate) fn install(hooks: &[Hook], wanted: &Wanted) -> Vec<Act> {
-    let mut ours: Vec<&Hook> = hooks.iter().filter(|hook| is_at(hook, &wanted.url)).collect();
-    // The one to keep is one that works; among those, the oldest.
-    ours.sort_by_key(|hook| (is_disabled(hook), !hook.job_events, hook.id));
+    let ours = ours(hooks, &wanted.url);
     let Some((kept, duplicates)) = ours.split_first() else { return vec![Act::Create] };
     let changes = changes(kept, wanted);
     let mut acts = Vec::new();

@@ -7,14 +7,16 @@ use mayfly_core::clock::{Clock, SystemClock};
 use mayfly_standins::gitlab::{Delivery, JobSpec, StandinGitlab};
 use serde_json::Value;
 
-use crate::scene::{SECRET, Scene, mayfly};
-use crate::trial;
+use crate::command::trial;
+use crate::installation::SECRET;
+use crate::scene::{Scene, mayfly};
 
 pub(crate) fn trials() -> Vec<Trial> {
     vec![
         trial("a_healthy_installation_is_all_ok", healthy()),
         trial("each_stack_that_is_wrong_has_its_line", stacks()),
         trial("each_parameter_that_is_missing_has_its_line", parameters()),
+        trial("the_tokens_of_shared_runners_are_those_that_mappings_name", shared_tokens()),
         trial("a_right_that_is_missing_is_a_warning_that_names_it", rights()),
         trial("what_an_emulator_does_not_know_is_a_warning", emulator()),
         trial("images_types_functions_and_quotas_have_their_lines", machines()),
@@ -122,10 +124,27 @@ async fn parameters() {
     }
     check(&found, "webhook secret", "failure", "/mayfly-secrets/WebhookSecret");
     check(&found, "GitLab", "failure", "its address is not known");
+    check(&found, "image /mayfly-images/arm64", "failure", "there is no such parameter");
+    let calls = scene.aws.calls();
+    assert!(!calls.iter().any(|call| call == "DescribeImages"), "no image is known: {calls:?}");
 
-    scene.aws.put_stack_parameters("mayfly-autoscaler", &[("RegistrationMode", "shared")]);
+    scene.aws.put_parameter("/mayfly/Url", "gitlab.example.com");
     let found = lines(&scene, 3, &PROJECT).await;
-    check(&found, "parameter /mayfly/RunnerToken", "failure", "there is none");
+    check(&found, "GitLab", "failure", "the parameter /mayfly/Url is no address");
+}
+
+async fn shared_tokens() {
+    let scene = Scene::new().await;
+    with_webhook(&scene, SECRET).await;
+    let own = [("RegistrationMode", "shared"), ("DefaultTarget", "none")];
+    scene.aws.put_stack_parameters("mayfly-autoscaler", &own);
+    check(&lines(&scene, 3, &PROJECT).await, "parameter /mayfly/RunnerToken", "failure", "there is none");
+    put_row(&scene, &[("type", "EC2"), ("runner_token", "teams/web")]).await;
+    check(&lines(&scene, 3, &PROJECT).await, "parameter /mayfly/teams/web", "failure", "there is none");
+    scene.aws.put_parameter("/mayfly/teams/web", "glrt-of-the-team");
+    let found = lines(&scene, 0, &PROJECT).await;
+    check(&found, "parameter /mayfly/teams/web", "ok", "there");
+    assert!(!found.iter().any(|line| line["check"] == "parameter /mayfly/RunnerToken"), "{found:#?}");
 }
 
 async fn rights() {
@@ -155,8 +174,16 @@ async fn rights() {
     check(&found, "images", "warning", "ec2:DescribeImages");
     check(&found, "spot quota", "warning", "servicequotas:GetServiceQuota");
     scene.aws.refuse("GetParameters", "AccessDeniedException");
-    let found = lines(&scene, 3, &PROJECT).await;
+    let arguments = [&PROJECT[..], &["--gitlab-url", scene.gitlab.url().as_str()]].concat();
+    let found = lines(&scene, 0, &arguments).await;
     check(&found, "parameters", "warning", "ssm:GetParameters");
+    assert!(!is_token_judged(&found), "nobody knows the installation's: {found:#?}");
+    scene.aws.delete_stack("mayfly-autoscaler");
+    assert!(!is_token_judged(&lines(&scene, 3, &arguments).await));
+}
+
+fn is_token_judged(lines: &[Value]) -> bool {
+    lines.iter().any(|line| line["check"].as_str().unwrap().starts_with("GitLab token"))
 }
 
 async fn emulator() {
@@ -171,15 +198,15 @@ async fn emulator() {
 
 /// A mapping for instances, as somebody writes it in the console.
 async fn put_ec2_row(scene: &Scene) {
-    put_row(scene, "EC2").await;
+    put_row(scene, &[("type", "EC2")]).await;
 }
 
-async fn put_row(scene: &Scene, target: &str) {
+async fn put_row(scene: &Scene, attributes: &[(&str, &str)]) {
     use aws_sdk_dynamodb::types::AttributeValue;
-    let client = mayfly_aws::dynamodb::embedded_client(&scene.dynamodb);
-    let row = [("pk", "job#build"), ("sk", "tags#"), ("type", target)];
+    let client = mayfly_aws::dynamodb::embedded_client(scene.tables.url().as_str());
+    let row = [&[("pk", "job#build"), ("sk", "tags#")], attributes].concat();
     let row = row.into_iter().map(|(name, value)| (name.to_owned(), AttributeValue::S(value.to_owned())));
-    let put = client.put_item().table_name(crate::scene::MAPPINGS).set_item(Some(row.collect()));
+    let put = client.put_item().table_name(crate::installation::MAPPINGS).set_item(Some(row.collect()));
     put.send().await.unwrap();
 }
 
@@ -190,6 +217,7 @@ async fn machines() {
     let found = lines(&scene, 0, &PROJECT).await;
     check(&found, "instance types", "ok", "all 2 are offered");
     check(&found, "on-demand quota", "ok", "32 times");
+    assert!(scene.aws.bodies().iter().any(|body| body.contains("IncludeDeprecated=true")));
 
     scene.aws.set_image("ami-0123456789abcdef0", Some("deregistered"));
     scene.aws.withdraw_instance_type("m8g.large");
@@ -225,7 +253,7 @@ async fn queues() {
 async fn mappings() {
     let scene = Scene::new().await;
     with_webhook(&scene, SECRET).await;
-    put_row(&scene, "BALLOON").await;
+    put_row(&scene, &[("type", "BALLOON")]).await;
     let found = lines(&scene, 3, &PROJECT).await;
     check(&found, "mappings", "failure", "row job#build tags# cannot be used");
 }
@@ -246,6 +274,14 @@ async fn token() {
     let found = lines(&scene, 3, &PROJECT).await;
     check(&found, "GitLab token", "failure", "GitLab refuses it");
     check(&found, "webhook of group/app", "ok", "it sends job events");
+
+    scene.aws.delete_parameter("/mayfly/ApiToken");
+    let found = lines(&scene, 3, &PROJECT).await;
+    check(&found, "GitLab token", "failure", "there is none");
+    scene.aws.put_stack_parameters("mayfly-autoscaler", &[("RegistrationMode", "shared")]);
+    scene.aws.put_parameter("/mayfly/RunnerToken", "glrt-of-all");
+    let found = lines(&scene, 0, &PROJECT).await;
+    check(&found, "GitLab token", "warning", "lost webhooks are not seen");
 }
 
 async fn gitlab_away() {
@@ -259,6 +295,9 @@ async fn gitlab_away() {
 async fn webhooks() {
     let scene = Scene::new().await;
     scene.gitlab.create_project("group/app");
+    let found = lines(&scene, 0, &PROJECT).await;
+    check(&found, "webhook of group/app", "warning", "the group's cannot be asked: ");
+    scene.gitlab.set_premium(true);
     let found = lines(&scene, 3, &PROJECT).await;
     check(&found, "webhook of group/app", "failure", "there is none");
     check(&lines(&scene, 0, &["doctor"]).await, "webhooks", "warning", "no project is named");
@@ -308,7 +347,8 @@ async fn data_dir() {
         [&PROJECT[..], &["--data-dir", "/nonexistent", "--url", "http://127.0.0.1:1/webhook"]].concat();
     let said = mayfly(&arguments, &variables).await;
     let said =
-        said.expect(3, &["is this the data folder", "mayfly hooks install --project group/app", "api"]);
+        said.expect(3, &["is this the data folder", "mayfly hooks install --project group/app", "expiry"]);
+    assert!(!said.text.contains("GitLab token, scopes"), "nobody knows the registration mode: {}", said.text);
     assert!(!said.text.contains(gitlab.api_token()));
     assert!(!std::path::Path::new("/nonexistent").exists(), "looking makes nothing");
     let said = mayfly(&["doctor", "--data-dir", "/nonexistent"], &[]).await;
@@ -328,5 +368,8 @@ async fn cannot_run() {
     );
     let scene = Scene::new().await;
     let arguments = ["doctor", "--gitlab-url", "https://gitlab.example.org"];
-    scene.mayfly_with(&arguments, &[]).await.expect(1, &["the installation's token is not for"]);
+    scene
+        .mayfly_with(&arguments, &[])
+        .await
+        .expect(3, &["the installation's token is not for", "webhook secret"]);
 }

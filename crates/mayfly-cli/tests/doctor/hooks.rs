@@ -7,8 +7,9 @@ use mayfly_core::ids::ProjectId;
 use mayfly_standins::gitlab::{Delivery, JobSpec, StandinGitlab};
 use serde_json::{Value, json};
 
-use crate::scene::{SECRET, Scene, mayfly};
-use crate::trial;
+use crate::command::trial;
+use crate::installation::SECRET;
+use crate::scene::{Scene, mayfly};
 
 pub(crate) fn trials() -> Vec<Trial> {
     vec![
@@ -137,10 +138,12 @@ async fn disabled() {
     let scene = Scene::new().await;
     let project = scene.gitlab.create_project("group/app");
     let hook = scene.gitlab.add_hook(project, &scene.webhook(), Some(SECRET), None).unwrap();
-    scene.gitlab.run_pipeline(project, vec![JobSpec::new("build")]).unwrap();
     scene.gitlab.disable_hook(hook, true);
-    scene.mayfly(&["hooks", "list", "--project", "group/app"]).await.expect(0, &["disabled"]);
     let install = ["hooks", "install", "--project", "group/app"];
+    let said = scene.mayfly(&install).await.expect(1, &["no job has run there yet; run a pipeline"]);
+    assert!(!said.text.contains("--rotate"), "{}", said.text);
+    scene.gitlab.run_pipeline(project, vec![JobSpec::new("build")]).unwrap();
+    scene.mayfly(&["hooks", "list", "--project", "group/app"]).await.expect(0, &["disabled"]);
     scene.aws.set_webhook_answer(401);
     scene.mayfly(&install).await.expect(1, &["has disabled webhook", "say --rotate"]);
     scene.aws.set_webhook_answer(200);

@@ -4,8 +4,8 @@ use libtest_mimic::Trial;
 use mayfly_standins::aws::{Reply, StandinAws};
 use serde_json::{Value, json};
 
+use crate::command::trial;
 use crate::installation::{complaint, installation, json_after, mayfly};
-use crate::trial;
 
 const RUNNER: &str = "mayfly-ec2-i-0123456789abcdef0";
 const CALLER: &str = "arn:aws:sts::123456789012:assumed-role/operator/me";

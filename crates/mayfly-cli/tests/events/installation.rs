@@ -1,11 +1,11 @@
 //! An installation on the stand-in for AWS, and the command that looks after it.
 
-use std::process::{Output, Stdio};
+use std::process::Output;
 
 use mayfly_standins::aws::StandinAws;
 use serde_json::{Value, json};
-use tokio::io::AsyncWriteExt;
-use tokio::process::Command;
+
+use crate::command::run;
 
 pub(crate) const START: &str = "arn:aws:states:eu-central-1:123456789012:stateMachine:start-runner";
 pub(crate) const FINISH: &str = "arn:aws:states:eu-central-1:123456789012:stateMachine:finish-runner";
@@ -75,22 +75,11 @@ pub(crate) async fn mayfly(aws: &StandinAws, arguments: &[&str]) -> Output {
 
 /// Runs the command with this on its standard input.
 pub(crate) async fn mayfly_with(aws: Option<&StandinAws>, arguments: &[&str], input: &str) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_mayfly"));
-    command.args(arguments).env_clear().env("HOME", "/nonexistent").env("AWS_EC2_METADATA_DISABLED", "true");
-    if let Some(aws) = aws {
-        command
-            .env("AWS_ENDPOINT_URL", aws.url().as_str())
-            .env("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE")
-            .env("AWS_SECRET_ACCESS_KEY", "hidden")
-            .env("AWS_REGION", "eu-central-1");
+    let bare = [("HOME", "/nonexistent"), ("AWS_EC2_METADATA_DISABLED", "true")];
+    match aws {
+        Some(aws) => run(arguments, &aws.variables(), input).await,
+        None => run(arguments, &bare, input).await,
     }
-    let mut child =
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    let mut stdin = child.stdin.take().unwrap();
-    // It may be gone without having read it.
-    let _ = stdin.write_all(input.as_bytes()).await;
-    drop(stdin);
-    child.wait_with_output().await.unwrap()
 }
 
 /// What it printed as JSON, after this exit code.

@@ -4,11 +4,11 @@ use libtest_mimic::Trial;
 use mayfly_standins::aws::Reply;
 use serde_json::{Value, json};
 
+use crate::command::trial;
 use crate::installation::{
     DEAD_LETTERS, REPLAY_QUEUE, REPLAY_RULE, complaint, event, hours_ago, installation, json_after, letter,
     mayfly, mayfly_with,
 };
-use crate::trial;
 
 pub(crate) fn trials() -> Vec<Trial> {
     vec![
@@ -17,7 +17,9 @@ pub(crate) fn trials() -> Vec<Trial> {
         trial("a_file_is_listed_without_an_account", a_file()),
         trial("webhooks_as_gitlab_sends_them_are_events", webhooks()),
         trial("what_a_local_server_gave_up_is_listed", local()),
+        trial("an_event_that_cannot_be_queued_again_keeps_none_from_being_told", local_failed()),
         trial("the_archive_is_listed_by_a_replay_that_no_machine_hears", archive()),
+        trial("of_the_archive_what_is_read_goes_at_once_and_what_is_not_meant_is_not_kept", large_archive()),
         trial("a_replay_that_fails_is_told", archive_failed()),
         trial("a_source_that_is_not_there_is_named", not_there()),
     ]
@@ -104,20 +106,37 @@ async fn webhooks() {
     assert_eq!(listed["for_nobody"].as_array().unwrap().len(), 2, "{listed}");
 }
 
-async fn local() {
+/// A data folder of a server that gave up so many events.
+fn data_folder(jobs: u64) -> (tempfile::TempDir, String) {
     let temp = tempfile::tempdir().unwrap();
     let database = rusqlite::Connection::open(temp.path().join("mayfly.db")).unwrap();
     let table =
         "CREATE TABLE mayfly_dead_letters (seq INTEGER PRIMARY KEY AUTOINCREMENT, event TEXT NOT NULL,
         reason TEXT NOT NULL, at TEXT NOT NULL)";
     database.execute_batch(table).unwrap();
-    let pending = event(1, "pending", &hours_ago(1)).to_string();
-    let values = [pending.as_str(), "no such mapping", "2026-08-01T10:00:00Z"];
-    database
-        .execute("INSERT INTO mayfly_dead_letters (event, reason, at) VALUES (?1, ?2, ?3)", values)
-        .unwrap();
-
+    for job in 1..=jobs {
+        let pending = event(job, "pending", &hours_ago(1)).to_string();
+        let values = [pending.as_str(), "no such mapping", "2026-08-01T10:00:00Z"];
+        database
+            .execute("INSERT INTO mayfly_dead_letters (event, reason, at) VALUES (?1, ?2, ?3)", values)
+            .unwrap();
+    }
     let folder = temp.path().display().to_string();
+    (temp, folder)
+}
+
+/// How many events are given up, and how many wait.
+fn counts(folder: &tempfile::TempDir) -> (u64, u64) {
+    let database = rusqlite::Connection::open(folder.path().join("mayfly.db")).unwrap();
+    let count = |table: &str| {
+        let question = format!("SELECT COUNT(*) FROM {table}");
+        database.query_row(&question, [], |row| row.get::<_, u64>(0)).unwrap()
+    };
+    (count("mayfly_dead_letters"), count("mayfly_queue"))
+}
+
+async fn local() {
+    let (temp, folder) = data_folder(1);
     let arguments = ["events", "list", "--from", "dead-letters", "--data-dir", &folder, "--output", "json"];
     let listed = json_after(&mayfly_with(None, &arguments, "").await, 0);
     assert_eq!(jobs(&listed), ["gitlab.example.com/380/1"]);
@@ -126,11 +145,20 @@ async fn local() {
     let arguments = ["events", "replay", "--from", "dead-letters", "--data-dir", &folder, "--output", "json"];
     let replayed = json_after(&mayfly_with(None, &arguments, "").await, 0);
     assert_eq!(replayed["events"][0]["outcome"], "queued");
-    let count = |table: &str| {
-        let question = format!("SELECT COUNT(*) FROM {table}");
-        database.query_row(&question, [], |row| row.get::<_, u64>(0)).unwrap()
-    };
-    assert_eq!((count("mayfly_dead_letters"), count("mayfly_queue")), (0, 1));
+    assert_eq!(counts(&temp), (0, 1));
+}
+
+async fn local_failed() {
+    let (temp, folder) = data_folder(3);
+    let refusal = "CREATE TRIGGER refuse BEFORE DELETE ON mayfly_dead_letters WHEN OLD.seq = 2
+        BEGIN SELECT RAISE(ABORT, 'full'); END";
+    rusqlite::Connection::open(temp.path().join("mayfly.db")).unwrap().execute_batch(refusal).unwrap();
+    let arguments = ["events", "replay", "--from", "dead-letters", "--data-dir", &folder, "--output", "json"];
+    let replayed = json_after(&mayfly_with(None, &arguments, "").await, 1);
+    let mut told: Vec<_> = replayed["events"].as_array().unwrap().iter().map(|one| &one["outcome"]).collect();
+    told.sort_by_key(ToString::to_string);
+    assert_eq!(told, ["failed", "queued", "queued"], "{replayed}");
+    assert_eq!(counts(&temp), (1, 2));
 }
 
 async fn archive() {
@@ -160,6 +188,24 @@ async fn archive() {
     let replayed = json_after(&mayfly(&aws, &[&["events", "replay"][..], &arguments].concat()).await, 0);
     assert_eq!(replayed["events"].as_array().unwrap().len(), 2, "{replayed}");
     assert_eq!(aws.executions().len(), 2);
+}
+
+async fn large_archive() {
+    let aws = installation().await;
+    for job in 1..=100 {
+        let status = if job == 50 { "failed" } else { "success" };
+        let detail = event(job, status, &hours_ago(1));
+        let envelope = json!({ "id": format!("e-{job}"), "detail-type": "GitLab job", "source": "mayfly.webhook", "detail": detail });
+        aws.archive(REPLAY_RULE, REPLAY_QUEUE, envelope);
+    }
+    let arguments =
+        ["events", "list", "--from", "archive", "--since", "2h", "--status", "failed", "--output", "json"];
+    assert_eq!(jobs(&json_after(&mayfly(&aws, &arguments).await, 0)), ["gitlab.example.com/380/50"]);
+    assert_eq!(aws.kept(REPLAY_QUEUE), []);
+    let calls = aws.calls();
+    let reads = calls.iter().take_while(|call| *call != "DeleteMessageBatch");
+    let reads = reads.filter(|call| *call == "ReceiveMessage").count();
+    assert!(reads <= 4, "{reads} calls have read before the first has deleted");
 }
 
 async fn archive_failed() {

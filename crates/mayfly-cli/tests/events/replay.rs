@@ -4,17 +4,18 @@ use libtest_mimic::Trial;
 use mayfly_standins::aws::{Reply, StandinAws};
 use serde_json::{Value, json};
 
+use crate::command::trial;
 use crate::installation::{
     DEAD_LETTERS, FINISH, LAUNCH_DEAD_LETTERS, LAUNCHES, START, complaint, event, hours_ago, installation,
     json_after, letter, mayfly, mayfly_with,
 };
-use crate::trial;
 
 pub(crate) fn trials() -> Vec<Trial> {
     vec![
         trial("each_event_goes_to_its_machine_and_its_letter_goes", each_to_its_machine()),
         trial("of_one_job_its_end_is_replayed_first", end_first()),
         trial("a_letter_stays_if_its_event_could_not_be_handled", failures()),
+        trial("what_cannot_be_replayed_or_read_to_its_end_is_hidden_from_nobody", hidden_from_nobody()),
         trial("a_dry_run_changes_nothing", dry_run()),
         trial("what_no_filter_takes_stays", filtered()),
         trial("launches_go_back_into_their_queue", launches()),
@@ -94,6 +95,24 @@ async fn failures() {
     assert!(last.contains(START) && last.contains("StateMachineDoesNotExist"), "{last}");
     // The second is in the queue anew; the others were given back.
     assert_eq!(aws.kept(DEAD_LETTERS), [("m-1".to_owned(), false), ("m-3".to_owned(), false)]);
+}
+
+async fn hidden_from_nobody() {
+    let aws = installation().await;
+    let letters: Vec<_> = (1..=11).map(|number| (format!("m-{number}"), false)).collect();
+    for (id, _) in &letters {
+        aws.put_message(DEAD_LETTERS, id, &letter(&event(1, "pending", &hours_ago(1))));
+    }
+    let replay = ["events", "replay", "--from", "dead-letters"];
+    let said = complaint(&mayfly(&aws, &[&replay[..], &["--stack", "mine"]].concat()).await, 1);
+    assert!(said.contains("there is no stack mine"), "{said}");
+    assert_eq!(aws.kept(DEAD_LETTERS), letters);
+    aws.pass_next("ReceiveMessage");
+    aws.answer_next("ReceiveMessage", Reply::error(400, "AccessDeniedException"));
+    let said = complaint(&mayfly(&aws, &replay).await, 1);
+    assert!(said.contains("cannot read the queue"), "{said}");
+    assert_eq!(aws.kept(DEAD_LETTERS), letters);
+    assert!(aws.executions().is_empty());
 }
 
 async fn dry_run() {

@@ -7,7 +7,7 @@ use mayfly_standins::aws::Reply;
 use mayfly_standins::contracts::{NOW, full_record};
 use serde_json::{Value, json};
 
-use crate::trial;
+use crate::command::trial;
 use crate::world::{ARN, LEDGER, World, run};
 
 const KEY: &str = "gitlab.example.com/380/1977";

@@ -4,8 +4,8 @@ use libtest_mimic::Trial;
 use mayfly_standins::aws::Reply;
 use serde_json::{Value, json};
 
+use crate::command::trial;
 use crate::sarif;
-use crate::trial;
 use crate::world::{ARN, World};
 
 pub(crate) fn trials() -> Vec<Trial> {

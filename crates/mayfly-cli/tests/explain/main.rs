@@ -1,6 +1,8 @@
 //! `mayfly explain` and `mayfly mappings lint`: the real command, against an embedded store and a stand-in for AWS.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "all of it is tests")]
 
+#[path = "../shared/command.rs"]
+mod command;
 mod explain;
 mod lint;
 mod sarif;
@@ -8,28 +10,9 @@ mod world;
 
 use std::process::ExitCode;
 
-use libtest_mimic::{Arguments, Trial};
+use libtest_mimic::Arguments;
 
 fn main() -> ExitCode {
-    let trials = [explain::trials(), lint::trials()].concat_all();
+    let trials = [explain::trials(), lint::trials()].into_iter().flatten().collect();
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
-}
-
-/// A test that is an asynchronous function.
-fn trial(name: &str, test: impl Future<Output = ()> + Send + 'static) -> Trial {
-    Trial::test(name, move || {
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
-        runtime.map_err(|error| error.to_string())?.block_on(test);
-        Ok(())
-    })
-}
-
-trait ConcatAll {
-    fn concat_all(self) -> Vec<Trial>;
-}
-
-impl<const N: usize> ConcatAll for [Vec<Trial>; N] {
-    fn concat_all(self) -> Vec<Trial> {
-        self.into_iter().flatten().collect()
-    }
 }

@@ -2,17 +2,17 @@
 
 use std::fs;
 use std::path::PathBuf;
-use std::process::{Output, Stdio};
+use std::process::Output;
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::{AttributeValue, PutRequest, WriteRequest};
 use mayfly_aws::dynamodb::{create_tables, embedded_client};
 use mayfly_standins::aws::StandinAws;
+use mayfly_standins::tables::EmbeddedTables;
 use serde_json::Value;
 use tempfile::TempDir;
-use tokio::io::AsyncWriteExt;
-use tokio::process::Command;
-use tokio::sync::oneshot;
+
+use crate::command;
 
 /// As `mayfly local` calls them.
 const MAPPINGS: &str = "mayfly-mappings";
@@ -24,7 +24,7 @@ pub(crate) struct World {
     pub(crate) aws: StandinAws,
     pub(crate) store: Client,
     folder: TempDir,
-    _stop: oneshot::Sender<()>,
+    _tables: EmbeddedTables,
 }
 
 impl World {
@@ -32,30 +32,20 @@ impl World {
     pub(crate) async fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("mayfly.db");
-        Self::with(dynoxide::Database::new(file.to_str().unwrap()).unwrap(), folder).await
+        Self::with(EmbeddedTables::in_file(&file).await.unwrap(), folder).await
     }
 
     /// The same without a data folder: what is written need not get to a disk.
     pub(crate) async fn in_memory() -> Self {
-        Self::with(dynoxide::Database::memory().unwrap(), tempfile::tempdir().unwrap()).await
+        Self::with(EmbeddedTables::in_memory().await.unwrap(), tempfile::tempdir().unwrap()).await
     }
 
-    async fn with(database: dynoxide::Database, folder: TempDir) -> Self {
-        let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
-        let address = format!("http://{}", listener.local_addr().unwrap());
-        let (stop, stopped) = oneshot::channel::<()>();
-        let shutdown = async {
-            // Ends when the sender is dropped.
-            let _ = stopped.await;
-        };
-        tokio::spawn(async move {
-            dynoxide::server::serve_with_shutdown(listener, database, shutdown).await.unwrap();
-        });
-        let store = embedded_client(&address);
+    async fn with(tables: EmbeddedTables, folder: TempDir) -> Self {
+        let store = embedded_client(tables.url().as_str());
         create_tables(&store, MAPPINGS, LEDGER).await.unwrap();
-        let aws = StandinAws::start(Some(address.parse().unwrap())).await.unwrap();
+        let aws = StandinAws::start(Some(tables.url().clone())).await.unwrap();
         aws.put_stack("mayfly-autoscaler", &[("LedgerTable", LEDGER), ("MappingTable", MAPPINGS)]);
-        let world = Self { aws, store, folder, _stop: stop };
+        let world = Self { aws, store, folder, _tables: tables };
         world.set_parameters(&[]);
         world
     }
@@ -99,14 +89,7 @@ impl World {
 
     /// Runs the command at AWS.
     pub(crate) async fn mayfly(&self, arguments: &[&str]) -> Run {
-        let variables = [
-            ("HOME", "/nonexistent"),
-            ("AWS_ENDPOINT_URL", self.aws.url().as_str()),
-            ("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE"),
-            ("AWS_SECRET_ACCESS_KEY", "hidden"),
-            ("AWS_REGION", "eu-central-1"),
-        ];
-        run(arguments, &variables, "").await
+        run(arguments, &self.aws.variables(), "").await
     }
 
     /// Runs the command with the data folder.
@@ -192,18 +175,5 @@ impl Run {
 
 /// Runs `mayfly` with just these variables.
 pub(crate) async fn run(arguments: &[&str], variables: &[(&str, &str)], input: &str) -> Run {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_mayfly"))
-        .args(arguments)
-        .env_clear()
-        .envs(variables.iter().copied())
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut stdin = child.stdin.take().unwrap();
-    // A command that does not read it may be gone already.
-    let _ = stdin.write_all(input.as_bytes()).await;
-    drop(stdin);
-    Run::of(&child.wait_with_output().await.unwrap())
+    Run::of(&command::run(arguments, variables, input).await)
 }

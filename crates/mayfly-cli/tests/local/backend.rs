@@ -7,8 +7,9 @@ use mayfly_standins::contracts;
 use mayfly_standins::gitlab::StandinGitlab;
 use tokio::time::timeout;
 
+use crate::STANDIN_RUNNER;
+use crate::command::trial;
 use crate::mayfly::LONG;
-use crate::{STANDIN_RUNNER, trial};
 
 pub(crate) fn trials() -> Vec<Trial> {
     vec![trial("the_local_backend_keeps_the_contract", contract())]

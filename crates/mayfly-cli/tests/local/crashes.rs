@@ -3,9 +3,9 @@
 use libtest_mimic::Trial;
 use mayfly_standins::gitlab::{JobSpec, Status};
 
+use crate::command::trial;
 use crate::jobs::until_released;
 use crate::mayfly::{LONG, Scene};
-use crate::trial;
 
 const CREATE_RUNNER: &str = "/api/v4/user/runners";
 const REQUEST_JOB: &str = "/api/v4/jobs/request";

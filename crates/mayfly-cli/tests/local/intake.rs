@@ -6,8 +6,8 @@ use reqwest::RequestBuilder;
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
+use crate::command::trial;
 use crate::mayfly::{LONG, Mayfly, Scene, WEBHOOK_TOKEN};
-use crate::trial;
 
 /// The example of GitLab's documentation, whose job is only `created`.
 const DOCUMENTED: &str = include_str!("../../../../fixtures/gitlab/job-created-documented.json");

@@ -6,8 +6,8 @@ use libtest_mimic::Trial;
 use mayfly_standins::gitlab::{JobSpec, Status};
 use nix::sys::signal::Signal;
 
+use crate::command::trial;
 use crate::mayfly::{LONG, Scene, WEBHOOK_TOKEN};
-use crate::trial;
 
 pub(crate) fn trials() -> Vec<Trial> {
     vec![

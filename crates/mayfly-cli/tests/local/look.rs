@@ -1,6 +1,6 @@
 //! `mayfly timeline`, `mayfly runners` and `mayfly reconcile`, as the person runs them who looks after an installation.
 
-use std::process::{Output, Stdio};
+use std::process::Output;
 
 use libtest_mimic::Trial;
 use mayfly_aws::dynamodb::{DynamoLedger, create_tables, embedded_client};
@@ -8,13 +8,12 @@ use mayfly_core::ports::Ledger;
 use mayfly_standins::aws::{Reply, StandinAws};
 use mayfly_standins::contracts::{NOW, full_record};
 use mayfly_standins::gitlab::{JobSpec, Status};
+use mayfly_standins::tables::EmbeddedTables;
 use serde_json::{Value, json};
-use tokio::process::Command;
-use tokio::sync::oneshot;
 
+use crate::command::{run, trial};
 use crate::jobs::until_released;
 use crate::mayfly::{LONG, Scene};
-use crate::trial;
 
 const KEY: &str = "gitlab.example.com/380/1977";
 const TABLE: &str = "mayfly-autoscaler-LedgerTable-1A2B3C";
@@ -31,18 +30,6 @@ pub(crate) fn trials() -> Vec<Trial> {
     ]
 }
 
-/// Runs `mayfly` with just these variables.
-pub(crate) async fn mayfly(arguments: &[&str], variables: &[(&str, &str)]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_mayfly"))
-        .args(arguments)
-        .env_clear()
-        .envs(variables.iter().copied())
-        .stdin(Stdio::null())
-        .output()
-        .await
-        .unwrap()
-}
-
 fn json_of(output: &Output) -> Value {
     assert!(output.status.success(), "{output:?}");
     serde_json::from_slice(&output.stdout).unwrap()
@@ -51,12 +38,12 @@ fn json_of(output: &Output) -> Value {
 /// The story of a job in the ledger of a scene.
 pub(crate) async fn timeline(scene: &Scene, job: &str) -> Value {
     let folder = scene.data_dir().display().to_string();
-    json_of(&mayfly(&["timeline", job, "--data-dir", &folder, "--output", "json"], &[]).await)
+    json_of(&run(&["timeline", job, "--data-dir", &folder, "--output", "json"], &[], "").await)
 }
 
 async fn runners(scene: &Scene) -> Value {
     let folder = scene.data_dir().display().to_string();
-    json_of(&mayfly(&["runners", "--data-dir", &folder, "--output", "json"], &[]).await)
+    json_of(&run(&["runners", "--data-dir", &folder, "--output", "json"], &[], "").await)
 }
 
 fn key_of(scene: &Scene, job: impl std::fmt::Display) -> String {
@@ -104,11 +91,11 @@ async fn by_page() {
     let arguments = ["timeline", &page, "--data-dir", &folder, "--output", "json"];
     let gitlab = ("MAYFLY_GITLAB_URL", scene.gitlab.url().as_str());
     let token = ("MAYFLY_API_TOKEN", scene.gitlab.api_token());
-    let story = json_of(&mayfly(&arguments, &[gitlab, token]).await);
+    let story = json_of(&run(&arguments, &[gitlab, token], "").await);
     assert_eq!(story["job"], json!(key_of(&scene, jobs[0])), "{story}");
 
     // The token is for another GitLab than the page is of.
-    let refused = mayfly(&arguments, &[("MAYFLY_GITLAB_URL", "https://gitlab.example.com"), token]).await;
+    let refused = run(&arguments, &[("MAYFLY_GITLAB_URL", "https://gitlab.example.com"), token], "").await;
     let said = String::from_utf8_lossy(&refused.stderr).into_owned();
     assert_eq!(refused.status.code(), Some(1), "{said}");
     let key_form = format!("{}/<project id>/{}", scene.gitlab.url().authority(), jobs[0]);
@@ -117,7 +104,7 @@ async fn by_page() {
 
 /// Runs the command, and checks its exit code and a part of what it says is wrong.
 async fn check_code(arguments: &[&str], code: i32, said: &str) {
-    let output = mayfly(arguments, &[("HOME", "/nonexistent"), ("AWS_EC2_METADATA_DISABLED", "true")]).await;
+    let output = run(arguments, &[("HOME", "/nonexistent"), ("AWS_EC2_METADATA_DISABLED", "true")], "").await;
     let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(code), "{arguments:?}: {stderr}");
     assert!(stderr.contains(said), "{arguments:?}: {stderr}");
@@ -142,43 +129,23 @@ async fn not_there() {
 /// A ledger in a table, with one record, at AWS.
 struct Account {
     aws: StandinAws,
-    _folder: tempfile::TempDir,
-    _stop: oneshot::Sender<()>,
+    _tables: EmbeddedTables,
 }
 
 impl Account {
     async fn open() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("tables.db");
-        let database = dynoxide::Database::new(file.to_str().unwrap()).unwrap();
-        let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
-        let address = format!("http://{}", listener.local_addr().unwrap());
-        let (stop, stopped) = oneshot::channel::<()>();
-        let shutdown = async {
-            // Ends when the sender is dropped.
-            let _ = stopped.await;
-        };
-        tokio::spawn(async move {
-            dynoxide::server::serve_with_shutdown(listener, database, shutdown).await.unwrap();
-        });
-        let client = embedded_client(&address);
+        let tables = EmbeddedTables::in_memory().await.unwrap();
+        let client = embedded_client(tables.url().as_str());
         create_tables(&client, "mappings", TABLE).await.unwrap();
         let mut record = full_record(KEY, "mayfly-lambda-0a1b");
         record.runner.as_mut().unwrap().ended = None;
         DynamoLedger::new(client, TABLE).put(&record, NOW).await.unwrap();
-        let aws = StandinAws::start(Some(address.parse().unwrap())).await.unwrap();
-        Self { aws, _folder: folder, _stop: stop }
+        let aws = StandinAws::start(Some(tables.url().clone())).await.unwrap();
+        Self { aws, _tables: tables }
     }
 
     async fn mayfly(&self, arguments: &[&str]) -> Output {
-        let variables = [
-            ("HOME", "/nonexistent"),
-            ("AWS_ENDPOINT_URL", self.aws.url().as_str()),
-            ("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE"),
-            ("AWS_SECRET_ACCESS_KEY", "hidden"),
-            ("AWS_REGION", "eu-central-1"),
-        ];
-        mayfly(arguments, &variables).await
+        run(arguments, &self.aws.variables(), "").await
     }
 }
 
@@ -249,7 +216,7 @@ async fn help() {
         ("runners", ["--stack", "--table", "--profile", "  overdue "]),
         ("reconcile", ["--dry-run", "--region", "lambda:InvokeFunction", "  1  the pass failed"]),
     ] {
-        let output = mayfly(&[command, "--help"], &[]).await;
+        let output = run(&[command, "--help"], &[], "").await;
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
         for part in named {
             assert!(text.contains(part), "{part} is not in:\n{text}");

@@ -4,6 +4,8 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "all of it is tests")]
 
 mod backend;
+#[path = "../shared/command.rs"]
+mod command;
 mod crashes;
 mod intake;
 mod jobs;
@@ -14,7 +16,7 @@ mod settings;
 
 use std::process::ExitCode;
 
-use libtest_mimic::{Arguments, Trial};
+use libtest_mimic::Arguments;
 
 /// The argument that makes this program the stand-in runner.
 const STANDIN_RUNNER: &str = "as-standin-runner";
@@ -32,25 +34,8 @@ fn main() -> ExitCode {
         reconciler::trials(),
         look::trials(),
     ]
-    .concat_all();
+    .into_iter()
+    .flatten()
+    .collect();
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
-}
-
-/// A test that is an asynchronous function.
-fn trial(name: &str, test: impl Future<Output = ()> + Send + 'static) -> Trial {
-    Trial::test(name, move || {
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
-        runtime.map_err(|error| error.to_string())?.block_on(test);
-        Ok(())
-    })
-}
-
-trait ConcatAll {
-    fn concat_all(self) -> Vec<Trial>;
-}
-
-impl<const N: usize> ConcatAll for [Vec<Trial>; N] {
-    fn concat_all(self) -> Vec<Trial> {
-        self.into_iter().flatten().collect()
-    }
 }

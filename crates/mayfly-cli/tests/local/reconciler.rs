@@ -19,10 +19,10 @@ use mayfly_standins::gitlab::{JobSpec, Status};
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 
+use crate::command::trial;
 use crate::jobs::until_released;
 use crate::look::timeline;
 use crate::mayfly::{LONG, Mayfly, Scene};
-use crate::trial;
 
 /// A pass each second, and no long waits before it repairs something.
 const QUICK: &str = "[reconcile]\nevery-seconds = 1\ngrace-seconds = 1\noverdue-seconds = 1\n";

@@ -2,9 +2,8 @@
 
 use libtest_mimic::Trial;
 
-use crate::look::mayfly;
+use crate::command::{run, trial};
 use crate::mayfly::{Mayfly, Scene};
-use crate::trial;
 
 pub(crate) fn trials() -> Vec<Trial> {
     vec![
@@ -80,7 +79,7 @@ async fn mappings_of_the_file() {
     );
     let folder = scene.data_dir().display().to_string();
     let edit = async |arguments: &[&str]| {
-        let output = mayfly(&[arguments, &["--data-dir", &folder]].concat(), &[]).await;
+        let output = run(&[arguments, &["--data-dir", &folder]].concat(), &[], "").await;
         assert!(output.status.success(), "{output:?}");
         String::from_utf8(output.stdout).unwrap()
     };

@@ -2,10 +2,11 @@
 
 use libtest_mimic::Trial;
 use mayfly_aws::dynamodb::{create_tables, embedded_client};
+use mayfly_standins::tables::EmbeddedTables;
 use serde_json::{Value, json};
 
-use crate::trial;
-use crate::world::{ARN, World, mayfly, serve};
+use crate::command::trial;
+use crate::world::{ARN, World, mayfly};
 
 pub(crate) fn trials() -> Vec<Trial> {
     vec![
@@ -157,10 +158,10 @@ async fn data_folder() {
     };
     edit(&["list"]).await.fails(1, "is this the data folder of a `mayfly local`?");
     // As an older version made it, and open as by a server.
-    let (address, stop) = serve(&folder.path().join("mayfly.db")).await;
-    create_tables(&embedded_client(&address), "mayfly-mappings", "mayfly-ledger").await.unwrap();
+    let tables = EmbeddedTables::in_file(&folder.path().join("mayfly.db")).await.unwrap();
+    create_tables(&embedded_client(tables.url().as_str()), "mayfly-mappings", "mayfly-ledger").await.unwrap();
     edit(&["put", "--yes", "--job", "build", "--type", "LOCAL"]).await.ok();
-    drop(stop);
+    drop(tables);
     edit(&["put", "--yes", "--job", "test", "--type", "LOCAL"]).await.ok();
     let listed = edit(&["list", "--output", "json"]).await.json();
     let jobs: Vec<&Value> =

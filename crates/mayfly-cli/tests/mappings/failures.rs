@@ -4,7 +4,7 @@ use libtest_mimic::Trial;
 use mayfly_standins::aws::Reply;
 use serde_json::{Value, json};
 
-use crate::trial;
+use crate::command::trial;
 use crate::world::{HISTORY, TABLE, World, document, lambda, mayfly};
 
 pub(crate) fn trials() -> Vec<Trial> {

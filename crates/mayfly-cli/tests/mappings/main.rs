@@ -1,6 +1,8 @@
 //! `mayfly mappings` as its users run it: the real command, an embedded DynamoDB, and a stand-in for the rest of AWS.
 #![expect(clippy::unwrap_used, reason = "all of it is tests")]
 
+#[path = "../shared/command.rs"]
+mod command;
 mod documents;
 mod edits;
 mod failures;
@@ -11,7 +13,7 @@ mod world;
 
 use std::process::ExitCode;
 
-use libtest_mimic::{Arguments, Trial};
+use libtest_mimic::Arguments;
 
 fn main() -> ExitCode {
     let trials = [
@@ -23,13 +25,4 @@ fn main() -> ExitCode {
         terminal::trials(),
     ];
     libtest_mimic::run(&Arguments::from_args(), trials.into_iter().flatten().collect()).exit_code()
-}
-
-/// A test that is an asynchronous function.
-fn trial(name: &str, test: impl Future<Output = ()> + Send + 'static) -> Trial {
-    Trial::test(name, move || {
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
-        runtime.map_err(|error| error.to_string())?.block_on(test);
-        Ok(())
-    })
 }

@@ -3,7 +3,7 @@
 use libtest_mimic::Trial;
 use serde_json::{Value, json};
 
-use crate::trial;
+use crate::command::trial;
 use crate::world::{World, document, lambda};
 
 pub(crate) fn trials() -> Vec<Trial> {

@@ -7,7 +7,7 @@ use libtest_mimic::Trial;
 use serde_json::json;
 use tokio::process::Command;
 
-use crate::trial;
+use crate::command::trial;
 use crate::world::{ARN, Answer, HISTORY, TABLE, World, document, lambda};
 
 const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../helper-scripts/apply-mappings");
@@ -27,7 +27,7 @@ async fn run(world: &World, arguments: &[&str], has_mayfly: bool) -> Answer {
     let path =
         if has_mayfly { format!("{}:/usr/bin:/bin", mayfly.display()) } else { "/usr/bin:/bin".to_owned() };
     let mut command = Command::new("sh");
-    command.arg(SCRIPT).args(arguments).env_clear().envs(world.variables()).env("PATH", path);
+    command.arg(SCRIPT).args(arguments).env_clear().envs(world.aws.variables()).env("PATH", path);
     command.stdin(Stdio::null()).output().await.unwrap().into()
 }
 

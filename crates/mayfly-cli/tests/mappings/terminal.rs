@@ -5,7 +5,7 @@ use std::process::Stdio;
 use libtest_mimic::Trial;
 use tokio::process::Command;
 
-use crate::trial;
+use crate::command::trial;
 use crate::world::{ARN, Answer, World, document, lambda};
 
 pub(crate) fn trials() -> Vec<Trial> {
@@ -51,7 +51,7 @@ fn is_coloured(text: &str) -> bool {
 
 fn mayfly(world: &World) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_mayfly"));
-    command.env_clear().envs(world.variables()).stdin(Stdio::null());
+    command.env_clear().envs(world.aws.variables()).stdin(Stdio::null());
     command
 }
 
@@ -72,7 +72,10 @@ async fn typescript(world: &World, line: &[&str], variables: &[(&str, &str)]) ->
     let quoted = line.iter().map(|word| format!("'{word}'")).collect::<Vec<_>>().join(" ");
     let mut script = Command::new("script");
     script.args(["-qec", &format!("'{}' {quoted}", env!("CARGO_BIN_EXE_mayfly")), "/dev/null"]);
-    script.env_clear().envs(world.variables()).envs([("PATH", "/usr/bin:/bin"), ("TERM", "xterm-256color")]);
+    script
+        .env_clear()
+        .envs(world.aws.variables())
+        .envs([("PATH", "/usr/bin:/bin"), ("TERM", "xterm-256color")]);
     let output = script.envs(variables.iter().copied()).stdin(Stdio::null()).output().await.unwrap();
     String::from_utf8_lossy(&output.stdout).into_owned()
 }

@@ -1,14 +1,15 @@
 //! An installation: its tables in an embedded DynamoDB, and AWS in front of it.
 
 use std::path::PathBuf;
-use std::process::{Output, Stdio};
+use std::process::Output;
 
 use mayfly_aws::dynamodb::{create_history_table, create_tables, embedded_client};
 use mayfly_standins::aws::StandinAws;
+use mayfly_standins::tables::EmbeddedTables;
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use tokio::process::Command;
-use tokio::sync::oneshot;
+
+use crate::command::run;
 
 pub(crate) const TABLE: &str = "mayfly-autoscaler-MappingTable-1A2B";
 pub(crate) const HISTORY: &str = "mayfly-autoscaler-MappingHistoryTable-3C4D";
@@ -16,10 +17,8 @@ pub(crate) const ARN: &str = "arn:aws:lambda:eu-central-1:123456789012:function:
 
 pub(crate) struct World {
     pub(crate) aws: StandinAws,
-    /// Where the embedded DynamoDB is.
-    dynamodb: String,
+    tables: EmbeddedTables,
     folder: TempDir,
-    _stop: oneshot::Sender<()>,
 }
 
 /// What a command answered.
@@ -59,50 +58,21 @@ impl From<Output> for Answer {
     }
 }
 
-/// Serves the tables in a SQLite file until the sender is dropped.
-pub(crate) async fn serve(file: &std::path::Path) -> (String, oneshot::Sender<()>) {
-    let database = dynoxide::Database::new(file.to_str().unwrap()).unwrap();
-    let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
-    let address = format!("http://{}", listener.local_addr().unwrap());
-    let (stop, stopped) = oneshot::channel::<()>();
-    let shutdown = async {
-        // Ends when the sender is dropped.
-        let _ = stopped.await;
-    };
-    tokio::spawn(async move {
-        dynoxide::server::serve_with_shutdown(listener, database, shutdown).await.unwrap();
-    });
-    (address, stop)
-}
-
 /// Runs `mayfly` with just these variables.
 pub(crate) async fn mayfly(arguments: &[&str], variables: &[(&str, &str)]) -> Answer {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_mayfly"));
-    command.args(arguments).env_clear().envs(variables.iter().copied()).stdin(Stdio::null());
-    command.output().await.unwrap().into()
+    run(arguments, variables, "").await.into()
 }
 
 impl World {
     pub(crate) async fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let (dynamodb, stop) = serve(&folder.path().join("tables.db")).await;
-        let client = embedded_client(&dynamodb);
+        let tables = EmbeddedTables::in_memory().await.unwrap();
+        let client = embedded_client(tables.url().as_str());
         create_tables(&client, TABLE, "ledger").await.unwrap();
         create_history_table(&client, HISTORY).await.unwrap();
-        let aws = StandinAws::start(Some(dynamodb.parse().unwrap())).await.unwrap();
+        let aws = StandinAws::start(Some(tables.url().clone())).await.unwrap();
         aws.put_stack("mayfly-autoscaler", &[("MappingTable", TABLE), ("MappingHistoryTable", HISTORY)]);
-        Self { aws, dynamodb, folder, _stop: stop }
-    }
-
-    /// The credentials of the account.
-    pub(crate) fn variables(&self) -> [(&'static str, String); 5] {
-        [
-            ("HOME", "/nonexistent".to_owned()),
-            ("AWS_ENDPOINT_URL", self.aws.url().to_string()),
-            ("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE".to_owned()),
-            ("AWS_SECRET_ACCESS_KEY", "hidden".to_owned()),
-            ("AWS_REGION", "eu-central-1".to_owned()),
-        ]
+        Self { aws, tables, folder }
     }
 
     /// Runs `mayfly mappings` with the credentials of the account.
@@ -112,9 +82,7 @@ impl World {
 
     /// Runs `mayfly` with the credentials of the account.
     pub(crate) async fn mayfly(&self, arguments: &[&str]) -> Answer {
-        let variables = self.variables();
-        let variables: Vec<_> = variables.iter().map(|(name, value)| (*name, value.as_str())).collect();
-        mayfly(arguments, &variables).await
+        mayfly(arguments, &self.aws.variables()).await
     }
 
     /// Writes a file, and gives its path.
@@ -133,7 +101,7 @@ impl World {
         let client = reqwest::Client::builder().build().unwrap();
         let authorization = "AWS4-HMAC-SHA256 Credential=a/20260101/us-east-1/dynamodb/aws4_request, SignedHeaders=host, Signature=0";
         let request = client
-            .post(&self.dynamodb)
+            .post(self.tables.url().clone())
             .header("content-type", "application/x-amz-json-1.0")
             .header("x-amz-target", format!("DynamoDB_20120810.{operation}"))
             .header("x-amz-date", "20260101T000000Z")

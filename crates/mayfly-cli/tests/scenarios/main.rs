@@ -5,6 +5,8 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "all of it is tests")]
 
 mod aws;
+#[path = "../shared/installation.rs"]
+mod installation;
 #[path = "../local/mayfly.rs"]
 #[expect(dead_code, reason = "the tests of `mayfly local` do more with it")]
 mod mayfly;
@@ -14,15 +16,12 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use libtest_mimic::{Arguments, Failed, Trial};
-use mayfly_standins::scenario::{Scenario, compare, play, sessions};
+use mayfly_standins::scenario::{EMBEDDED, Scenario, compare, play, sessions};
 
 use crate::world::EmbeddedWorld;
 
 /// The argument that makes this program the stand-in runner.
 const STANDIN_RUNNER: &str = "as-standin-runner";
-
-/// The name of this world in sessions.
-const WORLD: &str = "embedded";
 
 fn main() -> ExitCode {
     if std::env::args_os().nth(1).is_some_and(|first| first == STANDIN_RUNNER) {
@@ -32,7 +31,7 @@ fn main() -> ExitCode {
     let trials = sessions.into_iter().filter_map(|(name, file)| {
         let scenario = Scenario::read(&file).unwrap();
         scenario
-            .is_for(WORLD)
+            .is_for(EMBEDDED)
             .then(|| Trial::test(format!("session_{name}"), move || session(&scenario, &file)))
     });
     libtest_mimic::run(&Arguments::from_args(), trials.collect()).exit_code()
@@ -46,9 +45,9 @@ fn session(scenario: &Scenario, file: &Path) -> Result<(), Failed> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     runtime.block_on(async {
         let mut world = EmbeddedWorld::new(&root(), scenario.worlds.len() > 1).await;
-        let transcript = play(scenario, &mut world).await?;
+        let played = play(scenario, &mut world).await;
         world.end().await;
-        compare(&transcript, file)?;
+        compare(&played?, file)?;
         Ok(())
     })
 }

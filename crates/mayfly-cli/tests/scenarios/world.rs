@@ -14,10 +14,11 @@ use mayfly_standins::aws::StandinAws;
 use mayfly_standins::contracts::{NOW, full_record};
 use mayfly_standins::gitlab::{Delivery, JobSpec};
 use mayfly_standins::scenario::{ScenarioError, World, copy_files};
+use mayfly_standins::tables::EmbeddedTables;
 use tempfile::TempDir;
-use tokio::sync::oneshot;
 
-use crate::aws::{self, HISTORY, LEDGER, MAPPINGS, SECRET, SHELL_RUNNER};
+use crate::aws;
+use crate::installation::{HISTORY, LEDGER, MAPPINGS, SECRET, SHELL_RUNNER, deploy, webhook};
 use crate::mayfly::{LONG, Mayfly, Scene};
 
 pub(crate) struct EmbeddedWorld {
@@ -30,34 +31,24 @@ pub(crate) struct EmbeddedWorld {
     folder: TempDir,
     /// True if the session is played in other worlds too.
     is_shared: bool,
-    _stop: oneshot::Sender<()>,
+    _tables: EmbeddedTables,
 }
 
 impl EmbeddedWorld {
     /// Three stacks whose tables are empty, and a GitLab with the project `group/app`.
     pub(crate) async fn new(root: &Path, is_shared: bool) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
-        let address = format!("http://{}", listener.local_addr().unwrap());
-        let (stop, stopped) = oneshot::channel::<()>();
-        let shutdown = async {
-            // Ends when the sender is dropped.
-            let _ = stopped.await;
-        };
-        tokio::spawn(async move {
-            let database = dynoxide::Database::memory().unwrap();
-            dynoxide::server::serve_with_shutdown(listener, database, shutdown).await.unwrap();
-        });
-        let store = embedded_client(&address);
+        let tables = EmbeddedTables::in_memory().await.unwrap();
+        let store = embedded_client(tables.url().as_str());
         create_tables(&store, MAPPINGS, LEDGER).await.unwrap();
         create_history_table(&store, HISTORY).await.unwrap();
-        let aws = StandinAws::start(Some(address.parse().unwrap())).await.unwrap();
+        let aws = StandinAws::start(Some(tables.url().clone())).await.unwrap();
         let scene = Scene::new().await;
-        aws::deploy(&aws, &scene.gitlab);
+        deploy(&aws, &scene.gitlab, "none");
         let ago = |hours| (SystemClock.now() - SignedDuration::from_hours(hours)).to_string();
         let values = [
             ("SHELL_RUNNER", SHELL_RUNNER.to_owned()),
-            ("WEBHOOK", aws::webhook(&aws)),
+            ("WEBHOOK", webhook(&aws)),
             ("TWO_HOURS_AGO", ago(2)),
             ("THREE_HOURS_AGO", ago(3)),
             ("LAST_MONTH", ago(30 * 24)),
@@ -67,7 +58,7 @@ impl EmbeddedWorld {
         copy_files(&root.join("scenarios/files"), folder.path(), &values).unwrap();
         fs::copy(root.join("helper-scripts/mappings.yaml"), folder.path().join("mappings.yaml")).unwrap();
         std::os::unix::fs::symlink(scene.data_dir(), folder.path().join("data")).unwrap();
-        Self { aws, store, scene, local: None, values, folder, is_shared, _stop: stop }
+        Self { aws, store, scene, local: None, values, folder, is_shared, _tables: tables }
     }
 
     /// Ends what still runs.
@@ -133,17 +124,9 @@ impl World for EmbeddedWorld {
 
     fn variables(&self) -> BTreeMap<String, String> {
         let gitlab = &self.scene.gitlab;
-        let variables = [
-            ("HOME", "/nonexistent"),
-            ("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE"),
-            ("AWS_EC2_METADATA_DISABLED", "true"),
-            ("AWS_ENDPOINT_URL", self.aws.url().as_str()),
-            ("AWS_REGION", "eu-central-1"),
-            ("AWS_SECRET_ACCESS_KEY", "hidden"),
-            ("MAYFLY_API_TOKEN", gitlab.api_token()),
-            ("MAYFLY_GITLAB_URL", gitlab.url().as_str()),
-        ];
-        variables.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+        let gitlab = [("MAYFLY_API_TOKEN", gitlab.api_token()), ("MAYFLY_GITLAB_URL", gitlab.url().as_str())];
+        let variables = self.aws.variables().into_iter().chain(gitlab);
+        variables.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
     }
 
     fn values(&self) -> BTreeMap<String, String> {
@@ -153,7 +136,7 @@ impl World for EmbeddedWorld {
     fn redactions(&self) -> Vec<(&'static str, String)> {
         let mut redactions = vec![
             ("[GITLAB]", self.scene.gitlab.url().authority().to_owned()),
-            ("[WEBHOOK]", aws::webhook(&self.aws)),
+            ("[WEBHOOK]", webhook(&self.aws)),
             ("[AWS]", self.aws.url().authority().to_owned()),
             ("[VERSION]", env!("CARGO_PKG_VERSION").to_owned()),
         ];
@@ -172,7 +155,7 @@ impl World for EmbeddedWorld {
             ["project", path] => drop(self.scene.gitlab.create_project(path)),
             ["webhook", path] => {
                 let project = self.scene.gitlab.create_project(path);
-                let url = aws::webhook(&self.aws);
+                let url = webhook(&self.aws);
                 self.scene.gitlab.add_hook(project, &url, Some(SECRET), None).unwrap();
             }
             ["local", "starts"] => self.local = Some(self.scene.start().await),

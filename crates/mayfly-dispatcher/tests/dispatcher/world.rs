@@ -14,9 +14,8 @@ use mayfly_core::status::JobStatus;
 use mayfly_standins::aws::StandinAws;
 use mayfly_standins::gitlab::{JobSpec, StandinGitlab};
 use mayfly_standins::lambda_runtime::{Answer, Environment, Function};
+use mayfly_standins::tables::EmbeddedTables;
 use serde_json::{Value, json};
-use tokio::net::TcpListener;
-use tokio::sync::oneshot;
 
 pub(crate) const SHELL_RUNNER: &str = "arn:aws:lambda:eu-west-1:123456789012:function:mayfly-shell-runner";
 pub(crate) const QUEUE: &str = "https://sqs.eu-west-1.amazonaws.com/123456789012/mayfly-launch";
@@ -28,8 +27,7 @@ pub(crate) struct World {
     pub(crate) environment: Environment,
     pub(crate) project: ProjectId,
     dynamodb: aws_sdk_dynamodb::Client,
-    /// Dropping it stops the embedded DynamoDB.
-    _store: oneshot::Sender<()>,
+    _store: EmbeddedTables,
 }
 
 impl World {
@@ -49,10 +47,10 @@ impl World {
     }
 
     async fn build(variables: &[(&str, &str)], missing: Option<&str>) -> Self {
-        let (endpoint, store) = start_dynamodb().await;
-        let dynamodb = embedded_client(&endpoint);
+        let store = EmbeddedTables::in_memory().await.unwrap();
+        let dynamodb = embedded_client(store.url().as_str());
         create_tables(&dynamodb, "mappings", "ledger").await.unwrap();
-        let aws = StandinAws::start(Some(endpoint.parse().unwrap())).await.unwrap();
+        let aws = StandinAws::start(Some(store.url().clone())).await.unwrap();
         let gitlab = StandinGitlab::start().await.unwrap();
         let project = gitlab.create_project("group/app");
         aws.put_parameter("/mayfly/Url", gitlab.url().as_str());
@@ -163,19 +161,4 @@ impl World {
         let operations = ["GetItem", "PutItem", "UpdateItem", "DeleteItem", "Query", "Scan", "BatchGetItem"];
         self.aws.calls().iter().filter(|call| operations.contains(&call.as_str())).count()
     }
-}
-
-async fn start_dynamodb() -> (String, oneshot::Sender<()>) {
-    let database = dynoxide::Database::memory().unwrap();
-    let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
-    let endpoint = format!("http://{}", listener.local_addr().unwrap());
-    let (stop, stopped) = oneshot::channel::<()>();
-    tokio::spawn(async move {
-        let stopped = async {
-            // An error means that the world was dropped, which stops it too.
-            let _ = stopped.await;
-        };
-        dynoxide::server::serve_with_shutdown(listener, database, stopped).await.unwrap();
-    });
-    (endpoint, stop)
 }

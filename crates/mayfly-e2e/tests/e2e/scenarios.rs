@@ -8,14 +8,13 @@ use std::sync::Arc;
 use mayfly_core::clock::{Clock, SystemClock};
 use mayfly_core::ids::JobId;
 use mayfly_standins::gitlab::JobSpec;
-use mayfly_standins::scenario::{Scenario, ScenarioError, World, compare, copy_files, play, sessions};
+use mayfly_standins::scenario::{
+    DEPLOYED, Scenario, ScenarioError, World, compare, copy_files, play, sessions,
+};
 use serde_json::json;
 use tempfile::TempDir;
 
 use crate::installation::Installation;
-
-/// The name of this world in sessions.
-const WORLD: &str = "deployed";
 
 /// A session: its name and what it does.
 type Session = (String, Pin<Box<dyn Future<Output = ()> + Send>>);
@@ -23,7 +22,7 @@ type Session = (String, Pin<Box<dyn Future<Output = ()> + Send>>);
 pub(crate) fn trials(installation: &Arc<Installation>) -> Vec<Session> {
     let sessions = sessions(installation.scenarios()).unwrap().into_iter();
     let read = sessions.map(|(name, file)| (name, Scenario::read(&file).unwrap(), file));
-    let here = read.filter(|(_, scenario, _)| scenario.is_for(WORLD));
+    let here = read.filter(|(_, scenario, _)| scenario.is_for(DEPLOYED));
     here.map(|(name, scenario, file)| -> Session {
         let played = session(scenario, file, Arc::clone(installation));
         (format!("session_{name}"), Box::pin(played))
@@ -52,10 +51,11 @@ impl DeployedWorld {
         Self { installation, values, folder }
     }
 
-    /// A job in a pipeline of its own. A held one runs until it is released.
+    /// A job in a pipeline of its own. A held one runs until it is released, or the session's folder is gone: then that has failed.
     fn start_job(&mut self, name: &str, tags: &[&str], is_held: bool) {
         let script = if is_held {
-            format!("until test -e '{}'; do sleep 0.1; done", self.released().display())
+            let (folder, released) = (self.folder.path().display(), self.released());
+            format!("while test -d '{folder}' && ! test -e '{}'; do sleep 0.1; done", released.display())
         } else {
             "true".to_owned()
         };
@@ -87,13 +87,6 @@ impl DeployedWorld {
 
     fn released(&self) -> PathBuf {
         self.folder.path().join("released")
-    }
-}
-
-impl Drop for DeployedWorld {
-    fn drop(&mut self) {
-        // No job waits for a session that has failed; if this fails too, its timeout ends it.
-        let _ = std::fs::write(self.released(), "");
     }
 }
 

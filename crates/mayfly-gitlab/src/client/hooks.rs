@@ -125,6 +125,8 @@ pub enum TestDelivery {
     Accepted,
     /// It was not sent, or the receiver did not answer 2xx: why, in GitLab's or the receiver's words.
     Refused(String),
+    /// No job has run there, whose event could be sent.
+    NothingToSend,
     /// This GitLab has no such call: it came with 16.11.
     NotOffered,
 }
@@ -173,6 +175,9 @@ impl From<DeliveryRow> for HookDelivery {
         Self { trigger: row.trigger.unwrap_or_default(), status }
     }
 }
+
+/// What GitLab says if it has no job event to send.
+const NO_JOBS: &str = "Ensure the project has CI jobs";
 
 const WRITE: Authority<'static> = Authority::ApiToken { scope: WRITE_SCOPE };
 
@@ -231,7 +236,8 @@ impl GitlabClient {
             StatusCode::NOT_FOUND => TestDelivery::NotOffered,
             StatusCode::UNPROCESSABLE_ENTITY => {
                 let secrets: Vec<_> = self.api_token.iter().map(|token| &token.secret).collect();
-                TestDelivery::Refused(message_of(&answer.body, &secrets))
+                let why = message_of(&answer.body, &secrets);
+                if why.contains(NO_JOBS) { TestDelivery::NothingToSend } else { TestDelivery::Refused(why) }
             }
             _ => TestDelivery::Accepted,
         })

@@ -15,9 +15,8 @@ use mayfly_core::status::JobStatus;
 use mayfly_standins::aws::StandinAws;
 use mayfly_standins::gitlab::{JobSpec, StandinGitlab};
 use mayfly_standins::lambda_runtime::{Answer, Environment, Function};
+use mayfly_standins::tables::EmbeddedTables;
 use serde_json::Value;
-use tokio::net::TcpListener;
-use tokio::sync::oneshot;
 
 pub(crate) const QUEUE: &str = "https://sqs.eu-west-1.amazonaws.com/123456789012/mayfly-launch";
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
@@ -29,8 +28,7 @@ pub(crate) struct World {
     host: GitlabHost,
     project: ProjectId,
     dynamodb: aws_sdk_dynamodb::Client,
-    /// Dropping it stops the embedded DynamoDB.
-    _store: oneshot::Sender<()>,
+    _store: EmbeddedTables,
 }
 
 impl World {
@@ -41,10 +39,10 @@ impl World {
 
     /// The same with these variables besides.
     pub(crate) async fn with(variables: &[(&str, &str)]) -> Self {
-        let (endpoint, store) = start_dynamodb().await;
-        let dynamodb = embedded_client(&endpoint);
+        let store = EmbeddedTables::in_memory().await.unwrap();
+        let dynamodb = embedded_client(store.url().as_str());
         create_tables(&dynamodb, "mappings", "ledger").await.unwrap();
-        let aws = StandinAws::start(Some(endpoint.parse().unwrap())).await.unwrap();
+        let aws = StandinAws::start(Some(store.url().clone())).await.unwrap();
         let gitlab = StandinGitlab::start().await.unwrap();
         let project = gitlab.create_project("group/app");
         aws.put_parameter("/mayfly/Url", gitlab.url().as_str());
@@ -138,19 +136,4 @@ impl World {
 
 fn text(value: &str) -> AttributeValue {
     AttributeValue::S(value.to_owned())
-}
-
-async fn start_dynamodb() -> (String, oneshot::Sender<()>) {
-    let database = dynoxide::Database::memory().unwrap();
-    let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
-    let endpoint = format!("http://{}", listener.local_addr().unwrap());
-    let (stop, stopped) = oneshot::channel::<()>();
-    tokio::spawn(async move {
-        let stopped = async {
-            // An error means that the world was dropped, which stops it too.
-            let _ = stopped.await;
-        };
-        dynoxide::server::serve_with_shutdown(listener, database, stopped).await.unwrap();
-    });
-    (endpoint, stop)
 }

@@ -42,6 +42,11 @@ pub struct CommandLine {
 /// The directive that begins every session.
 const WORLDS: &str = "world";
 
+/// The world that needs no deployed installation.
+pub const EMBEDDED: &str = "embedded";
+/// The world of a deployed installation.
+pub const DEPLOYED: &str = "deployed";
+
 impl Scenario {
     /// Reads the session in a file.
     pub fn read(file: &Path) -> Result<Self, ScenarioError> {
@@ -76,6 +81,12 @@ impl Scenario {
             if let Line::Directive(_, words) = &read
                 && words[0] == WORLDS
             {
+                let is_strange = |world: &&String| ![EMBEDDED, DEPLOYED].contains(&world.as_str());
+                if let Some(world) = words[1..].iter().find(is_strange) {
+                    return Err(wrong(format!(
+                        "there is no world `{world}`: it is `{EMBEDDED}` or `{DEPLOYED}`"
+                    )));
+                }
                 worlds.extend_from_slice(&words[1..]);
             }
             is_said = matches!(read, Line::Command(_));
@@ -171,7 +182,8 @@ mod tests {
         for (text, complaint) in [
             ("", "no line `@ world …`"),
             ("said\n", "line 1: it says something before any command"),
-            ("@ world a\nsaid\n", "line 2: it says something"),
+            ("@ world embedded\nsaid\n", "line 2: it says something"),
+            ("# A remark.\n@ world deployed embeded\n", "line 2: there is no world `embeded`"),
             ("$ ls\n", "line 1: the one command that can be run is `mayfly`"),
             ("$ mayfly | head\n", "there is no shell for `|`"),
             ("$ mayfly <\n", "no file behind `<`"),

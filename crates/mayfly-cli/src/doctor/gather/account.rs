@@ -15,11 +15,6 @@ use crate::doctor::asked::Asked;
 use crate::doctor::facts::{ImageFacts, LambdaFacts, QueueFacts, StackFacts};
 use crate::installation::aws::Account;
 
-/// Processors of running on-demand instances of the usual families (AWS docs, EC2 quotas).
-pub(super) const ON_DEMAND_QUOTA: &str = "L-1216C47A";
-/// The same for spot instances.
-pub(super) const SPOT_QUOTA: &str = "L-34B43A08";
-
 const CLOCK_TIMEOUT: Duration = Duration::from_secs(10);
 
 pub(super) async fn identity(account: &Account) -> Asked<String> {
@@ -115,22 +110,28 @@ pub(super) async fn images(account: &Account, names: &BTreeSet<String>) -> Asked
     let images: Vec<(String, Option<String>)> =
         names.iter().map(|name| (name.clone(), id_of(name))).collect();
     let ids: Vec<String> = images.iter().filter_map(|(_, id)| id.clone()).collect();
-    let client = aws_sdk_ec2::Client::new(account.config());
-    // A filter, because a list of ids fails as a whole if one of them is unknown.
-    let filter = Filter::builder().name("image-id").set_values(Some(ids)).build();
-    let answer = Asked::of("ec2:DescribeImages", client.describe_images().filters(filter).send().await);
-    answer.map(|answer| {
-        let states: BTreeMap<String, String> = answer
-            .images
-            .unwrap_or_default()
-            .into_iter()
-            .filter_map(|image| Some((image.image_id?, image.state?.as_str().to_owned())))
-            .collect();
+    available(account, ids).await.map(|states| {
         let fact = |(name, id): (String, Option<String>)| {
             let state = id.as_ref().and_then(|id| states.get(id)).cloned();
             ImageFacts { name, id, state }
         };
         images.into_iter().map(fact).collect()
+    })
+}
+
+/// The states of those images that are there.
+async fn available(account: &Account, ids: Vec<String>) -> Asked<BTreeMap<String, String>> {
+    if ids.is_empty() {
+        // A filter without values takes every image there is.
+        return Asked::Known(BTreeMap::new());
+    }
+    let client = aws_sdk_ec2::Client::new(account.config());
+    // A filter, because a list of ids fails as a whole if one of them is unknown.
+    let filter = Filter::builder().name("image-id").set_values(Some(ids)).build();
+    let asked = client.describe_images().filters(filter).include_deprecated(true);
+    Asked::of("ec2:DescribeImages", asked.send().await).map(|answer| {
+        let images = answer.images.unwrap_or_default().into_iter();
+        images.filter_map(|image| Some((image.image_id?, image.state?.as_str().to_owned()))).collect()
     })
 }
 

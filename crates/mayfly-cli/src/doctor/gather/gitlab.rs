@@ -5,7 +5,7 @@ use mayfly_core::error::{Chain, PortError};
 use mayfly_gitlab::client::{GitlabClient, Hook, HookPlace, refused_with};
 use url::Url;
 
-use crate::doctor::facts::{GitlabFacts, HookFacts};
+use crate::doctor::facts::{GitlabFacts, GroupAbove, HookFacts, OwnToken};
 use crate::gitlab_access::GitlabSource;
 use crate::hooks::places::{Place, PlacesFlags};
 use crate::hooks::plan;
@@ -19,17 +19,22 @@ pub(in crate::doctor) struct HookQuestions {
     pub(in crate::doctor) url: Option<Url>,
 }
 
-/// Asks about the installation's own token with it, and about webhooks with the one that is for asking.
+/// Asks about the installation's own token with it, if it is known whether there is one, and about webhooks with the one that is for asking.
 pub(in crate::doctor) async fn gather(
-    own: &GitlabSource,
+    own: Option<&GitlabSource>,
     asking: &GitlabSource,
     questions: &HookQuestions,
     clock: &dyn Clock,
 ) -> GitlabFacts {
     let host = asking.url.as_ref().and_then(Url::host_str).unwrap_or_default().to_owned();
     let webhook_url = questions.url.as_ref().map(ToString::to_string);
-    let mut facts =
-        GitlabFacts { host, about: Err(String::new()), token: None, webhook_url, hooks: Vec::new() };
+    let mut facts = GitlabFacts {
+        host,
+        about: Err(String::new()),
+        token: OwnToken::Unknown,
+        webhook_url,
+        hooks: Vec::new(),
+    };
     let client = match asking.client() {
         Ok(client) => client,
         Err(error) => {
@@ -51,16 +56,22 @@ pub(in crate::doctor) async fn gather(
     facts
 }
 
-async fn own_token(own: &GitlabSource) -> Option<Result<mayfly_gitlab::client::TokenInfo, String>> {
-    own.token.as_ref()?;
+async fn own_token(own: Option<&GitlabSource>) -> OwnToken {
+    let Some(own) = own else { return OwnToken::Unknown };
+    if own.token.is_none() {
+        return OwnToken::Missing;
+    }
     let client = match own.client() {
         Ok(client) => client,
-        Err(error) => return Some(Err(format!("{error:#}"))),
+        Err(error) => return OwnToken::Refused(format!("{error:#}")),
     };
-    Some(client.own_token().await.map_err(|error| match refused_with(&error) {
-        Some(401) => "GitLab refuses it: it has expired, is revoked, or is of another GitLab".to_owned(),
-        _ => Chain(&error).to_string(),
-    }))
+    match client.own_token().await {
+        Ok(info) => OwnToken::Known(info),
+        Err(error) if refused_with(&error) == Some(401) => OwnToken::Refused(
+            "GitLab refuses it: it has expired, is revoked, or is of another GitLab".to_owned(),
+        ),
+        Err(error) => OwnToken::Refused(Chain(&error).to_string()),
+    }
 }
 
 async fn hooks(
@@ -72,7 +83,7 @@ async fn hooks(
         Ok(places) => places,
         Err(error) => return vec![(questions.places.groups.join(", "), Err(format!("{error:#}")))],
     };
-    many::for_each(places, "Webhooks are looked at", |place| {
+    many::for_each(places, many::AT_ONCE, "Webhooks are looked at", |place| {
         let (client, url, has_test) = (client.clone(), url.clone(), questions.has_test);
         async move {
             match place {
@@ -95,7 +106,7 @@ async fn look(
 ) -> Result<HookFacts, PortError> {
     let mut facts = HookFacts { ours: ours(client, place, url).await?, ..HookFacts::default() };
     let Some(hook) = facts.ours.first().map(|hook| hook.id) else {
-        facts.covered_by = group_above(client, &place.path, url).await;
+        facts.above = group_above(client, &place.path, url).await;
         return Ok(facts);
     };
     if has_test {
@@ -111,20 +122,25 @@ async fn look(
 
 /// The webhooks with our address, that which works best first.
 async fn ours(client: &GitlabClient, place: &Place, url: &Url) -> Result<Vec<Hook>, PortError> {
-    let mut ours: Vec<Hook> = client.list_hooks(place.place.clone()).await?;
-    ours.retain(|hook| plan::is_at(hook, url));
-    ours.sort_by_key(|hook| (plan::is_disabled(hook), !hook.job_events, hook.id));
-    Ok(ours)
+    let hooks = client.list_hooks(place.place.clone()).await?;
+    Ok(plan::ours(&hooks, url).into_iter().cloned().collect())
 }
 
-/// The group above a project whose own webhook hears of it. Whoever may not ask groups learns of none.
-async fn group_above(client: &GitlabClient, project: &str, url: &Url) -> Option<String> {
+/// The group above a project whose own webhook hears of it. That a namespace is no group, or this GitLab has no webhooks of
+/// groups, is an answer; that one may not ask is none.
+async fn group_above(client: &GitlabClient, project: &str, url: &Url) -> GroupAbove {
+    let is_heard = |hook: &&Hook| hook.job_events && !plan::is_disabled(hook);
+    let mut above = GroupAbove::None;
     for (end, _) in project.rmatch_indices('/') {
         let group = &project[..end];
-        let hooks = client.list_hooks(HookPlace::Group(group.to_owned())).await.unwrap_or_default();
-        if hooks.iter().any(|hook| plan::is_at(hook, url) && hook.job_events && !plan::is_disabled(hook)) {
-            return Some(group.to_owned());
+        match client.list_hooks(HookPlace::Group(group.to_owned())).await {
+            Ok(hooks) if plan::ours(&hooks, url).iter().any(is_heard) => {
+                return GroupAbove::Covers(group.to_owned());
+            }
+            Ok(_) => {}
+            Err(error) if refused_with(&error) == Some(404) => {}
+            Err(error) => above = GroupAbove::Unknown(Chain(&error).to_string()),
         }
     }
-    None
+    above
 }

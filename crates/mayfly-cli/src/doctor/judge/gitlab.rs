@@ -6,7 +6,7 @@ use jiff::{Timestamp, Unit};
 use mayfly_gitlab::client::{Hook, HookDelivery, TestDelivery, TokenInfo};
 
 use super::clock;
-use crate::doctor::facts::{GitlabFacts, HookFacts};
+use crate::doctor::facts::{GitlabFacts, GroupAbove, HookFacts, OwnToken};
 use crate::doctor::report::Line;
 use crate::hooks::plan::is_disabled;
 
@@ -16,8 +16,8 @@ const RENEWAL_DAYS: i32 = 30;
 /// `POST /user/runners` came with this version.
 const FIRST_FOR_PER_JOB: u32 = 16;
 
-/// What the installation does with its token.
-#[derive(Debug, Clone)]
+/// What the installation does with its token. By default nobody knows: its registration mode is not told.
+#[derive(Debug, Clone, Default)]
 pub(in crate::doctor) struct TokenNeeds {
     scopes: Vec<&'static str>,
     /// Whether nothing works without a token.
@@ -58,6 +58,15 @@ pub(in crate::doctor) fn unknown() -> Line {
     )
 }
 
+/// GitLab, or the token for it, is not what it is said to be.
+pub(in crate::doctor) fn contradictory(error: &anyhow::Error) -> Line {
+    Line::failure(
+        "GitLab",
+        format!("{error:#}"),
+        "put the parameters Url and ApiToken right, or give both --gitlab-url and a token for it in MAYFLY_API_TOKEN",
+    )
+}
+
 pub(in crate::doctor) fn judge(facts: &GitlabFacts, needs: &TokenNeeds, now: Timestamp) -> Vec<Line> {
     let (version, skew) = match &facts.about {
         Ok(about) => about,
@@ -68,7 +77,7 @@ pub(in crate::doctor) fn judge(facts: &GitlabFacts, needs: &TokenNeeds, now: Tim
     };
     let mut lines = vec![reached(facts, version.as_deref(), needs)];
     lines.extend(skew.map(|skew| clock("GitLab clock", skew)));
-    lines.extend(token(facts.token.as_ref(), needs, now));
+    lines.extend(token(&facts.token, needs, now));
     lines.extend(hooks(facts));
     lines
 }
@@ -86,20 +95,28 @@ fn reached(facts: &GitlabFacts, version: Option<&str>, needs: &TokenNeeds) -> Li
     Line::ok("GitLab", result)
 }
 
-fn token(token: Option<&Result<TokenInfo, String>>, needs: &TokenNeeds, now: Timestamp) -> Vec<Line> {
+fn token(token: &OwnToken, needs: &TokenNeeds, now: Timestamp) -> Vec<Line> {
     let check = "GitLab token";
     let renew = "make a new token, and put it in the place of the old one (`aws ssm put-parameter --overwrite`, or \
                  MAYFLY_API_TOKEN)";
     match token {
-        None if needs.is_needed => vec![Line::failure(check, "there is none", renew)],
-        None => vec![Line::warning(
+        OwnToken::Unknown => Vec::new(),
+        OwnToken::Missing if needs.is_needed => {
+            let scopes = needs.scopes.join(", ");
+            let next = format!("make one with the scopes {scopes}, and put it into the parameter ApiToken");
+            vec![Line::failure(check, "there is none", next)]
+        }
+        OwnToken::Missing => vec![Line::warning(
             check,
             "there is none: whether a job still waits, its tags, and lost webhooks are not seen",
             "give one with the scopes read_api and manage_runner, if you like",
         )],
-        Some(Err(why)) => vec![Line::failure(check, why.clone(), renew)],
-        Some(Ok(info)) if !info.active => vec![Line::failure(check, "it is revoked or has expired", renew)],
-        Some(Ok(info)) => vec![scopes(info, needs), expiry(info, now, renew)],
+        OwnToken::Refused(why) => vec![Line::failure(check, why.clone(), renew)],
+        OwnToken::Known(info) if !info.active => {
+            vec![Line::failure(check, "it is revoked or has expired", renew)]
+        }
+        OwnToken::Known(info) if needs.scopes.is_empty() => vec![expiry(info, now, renew)],
+        OwnToken::Known(info) => vec![scopes(info, needs), expiry(info, now, renew)],
     }
 }
 
@@ -159,9 +176,17 @@ fn webhook(path: &str, found: &Result<HookFacts, String>) -> Vec<Line> {
         }
     };
     let Some(hook) = facts.ours.first() else {
-        return vec![match &facts.covered_by {
-            Some(group) => Line::ok(check, format!("that of the group {group}")),
-            None => Line::failure(
+        return vec![match &facts.above {
+            GroupAbove::Covers(group) => Line::ok(check, format!("that of the group {group}")),
+            GroupAbove::Unknown(why) => Line::warning(
+                check,
+                format!("it has none of its own; the group's cannot be asked: {why}"),
+                format!(
+                    "if no group above has one, install it: `mayfly hooks install --project {path}`; to know, give the token of an \
+                     owner of the group in MAYFLY_API_TOKEN"
+                ),
+            ),
+            GroupAbove::None => Line::failure(
                 check,
                 "there is none: no job of it gets a runner",
                 format!("install it: `mayfly hooks install --project {path}`"),
@@ -250,7 +275,7 @@ fn tested(check: &str, path: &str, outcome: &Result<TestDelivery, String>) -> Li
     let check = format!("{check}, test");
     match outcome {
         Ok(TestDelivery::Accepted) => Line::ok(check, "answered well: the secret is right"),
-        Ok(TestDelivery::Refused(why)) if why.contains("CI jobs") => Line::warning(
+        Ok(TestDelivery::NothingToSend) => Line::warning(
             check,
             "GitLab has no event to send: the project has had no job",
             "run a pipeline first",

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::judged;
 use crate::doctor::asked::Asked;
-use crate::doctor::facts::{AwsFacts, ImageFacts, LambdaFacts, QueueFacts};
+use crate::doctor::facts::{AwsFacts, ImageFacts, LambdaFacts, ON_DEMAND_QUOTA, QueueFacts, SPOT_QUOTA};
 use crate::doctor::report::Line;
 
 /// Fewer runners than this at once are few for pipelines with parallel jobs.
@@ -31,13 +31,13 @@ pub(super) fn judge(facts: &AwsFacts) -> Vec<Line> {
     let quotas = [
         Quota {
             check: "on-demand quota",
-            code: "L-1216C47A",
+            code: ON_DEMAND_QUOTA,
             value: &facts.on_demand_quota,
             types: &facts.demands.on_demand_types,
         },
         Quota {
             check: "spot quota",
-            code: "L-34B43A08",
+            code: SPOT_QUOTA,
             value: &facts.spot_quota,
             types: &facts.demands.spot_types,
         },
@@ -109,9 +109,11 @@ fn lambda(limits: &LambdaFacts) -> Line {
     }
 }
 
-/// Other families, such as accelerated ones, have quotas of their own.
+/// Those of the families A, C, D, H, I, M, R, T and Z (AWS docs, EC2 quotas). All others, such as accelerated ones, have quotas of
+/// their own.
 fn is_usual(instance_type: &str) -> bool {
-    instance_type.starts_with(|first| "acdhimrtz".contains(first))
+    let family = instance_type.split(|letter: char| !letter.is_ascii_lowercase()).next().unwrap_or_default();
+    matches!(family, "a" | "c" | "d" | "h" | "i" | "im" | "is" | "m" | "r" | "t" | "z")
 }
 
 fn quota_lines(quota: &Quota<'_>, processors: &BTreeMap<String, Option<u32>>) -> Vec<Line> {
@@ -205,6 +207,32 @@ mod tests {
         }
         let none = Quota { check: "quota", code: "L-1", value: &Asked::Skipped, types: &BTreeSet::new() };
         assert_eq!(quota_lines(&none, &processors), []);
+    }
+
+    #[test]
+    fn families_with_a_quota_of_their_own_are_not_usual() {
+        for usual in [
+            "a1.large",
+            "c7gn.large",
+            "i4i.large",
+            "im4gn.large",
+            "is4gen.large",
+            "m7i-flex.large",
+            "t4g.nano",
+        ] {
+            assert!(is_usual(usual), "{usual}");
+        }
+        for other in [
+            "inf2.xlarge",
+            "trn1.2xlarge",
+            "dl1.24xlarge",
+            "hpc7a.12xlarge",
+            "mac2.metal",
+            "g5.xlarge",
+            "u-6tb1.metal",
+        ] {
+            assert!(!is_usual(other), "{other}");
+        }
     }
 
     #[test]

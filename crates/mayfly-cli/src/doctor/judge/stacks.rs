@@ -4,7 +4,9 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::judged;
 use crate::doctor::VERSION;
-use crate::doctor::facts::{AwsFacts, MappingFacts, ParameterFacts, SecretFacts, StackFacts, StackState};
+use crate::doctor::facts::{
+    AwsFacts, LastPass, MappingFacts, ParameterFacts, SecretFacts, StackFacts, StackState,
+};
 use crate::doctor::report::Line;
 use crate::output::length;
 
@@ -35,19 +37,31 @@ pub(super) fn reconciler(facts: &AwsFacts, now: Timestamp) -> Vec<Line> {
         )];
     }
     let schedule = facts.autoscaler.output("ReconcilerScheduleName").unwrap_or("RECONCILER_SCHEDULE_NAME");
-    judged(check, &facts.last_pass, |last| match last {
-        Some(at) if now.duration_since(*at) > LONGEST_SILENCE => vec![Line::warning(
+    judged(check, &facts.last_pass, |last| vec![last_pass(*last, schedule, now)])
+}
+
+fn last_pass(last: LastPass, schedule: &str, now: Timestamp) -> Line {
+    let check = "reconciler";
+    match last {
+        LastPass::At(at) if now.duration_since(at) > LONGEST_SILENCE => Line::warning(
             check,
-            format!("it last asked GitLab for jobs {} ago", length(now.duration_since(*at))),
+            format!("it last asked GitLab for jobs {} ago", length(now.duration_since(at))),
             format!(
                 "see whether its schedule is enabled: `aws scheduler get-schedule --name {schedule}`; then its log"
             ),
-        )],
-        Some(at) => {
-            vec![Line::ok(check, format!("it asked GitLab for jobs {} ago", length(now.duration_since(*at))))]
+        ),
+        LastPass::At(at) => {
+            Line::ok(check, format!("it asked GitLab for jobs {} ago", length(now.duration_since(at))))
         }
-        None => vec![Line::ok(check, "no project has had a job yet that it could look after")],
-    })
+        LastPass::NotSeen => Line::warning(
+            check,
+            "it has asked GitLab for no job yet: without an ApiToken it never does, and whether it runs cannot be seen here",
+            format!(
+                "see its log, and whether its schedule is enabled: `aws scheduler get-schedule --name {schedule}`"
+            ),
+        ),
+        LastPass::NoProject => Line::ok(check, "no project has had a job yet that it could look after"),
+    }
 }
 
 fn stack(stack: &StackFacts) -> Vec<Line> {
@@ -185,6 +199,22 @@ mod tests {
         ] {
             let lines = stack(&stack_of(status, Some(VERSION)));
             assert_eq!((lines[0].level, lines[1].level), (level, Level::Ok), "{status}");
+        }
+    }
+
+    #[test]
+    fn a_reconciler_is_judged_by_when_it_last_asked_gitlab() {
+        let now = Timestamp::constant(1_795_000_000, 0);
+        let minutes_ago = |minutes: i64| LastPass::At(now - SignedDuration::from_mins(minutes));
+        for (last, level, said) in [
+            (minutes_ago(30), Level::Ok, "30 min ago"),
+            (minutes_ago(31), Level::Warning, "31 min ago"),
+            (LastPass::NoProject, Level::Ok, "no project has had a job"),
+            (LastPass::NotSeen, Level::Warning, "cannot be seen"),
+        ] {
+            let line = last_pass(last, "schedule", now);
+            assert_eq!(line.level, level, "{line:?}");
+            assert!(line.result.contains(said), "{line:?}");
         }
     }
 

@@ -49,13 +49,18 @@ fn a_token_is_renewed_a_month_before_its_end() {
 fn no_token_is_a_failure_where_each_job_needs_one() {
     let now = NOW.parse().unwrap();
     for (mode, level) in [("per-job", Level::Failure), ("shared", Level::Warning)] {
-        assert_eq!(token(None, &TokenNeeds::of_mode(mode, false), now)[0].level, level, "{mode}");
+        let needs = TokenNeeds::of_mode(mode, false);
+        assert_eq!(token(&OwnToken::Missing, &needs, now)[0].level, level, "{mode}");
+        assert_eq!(token(&OwnToken::Unknown, &needs, now), []);
     }
     let needs = TokenNeeds::of_mode("shared", false);
     let revoked = TokenInfo { active: false, ..info(&["api"], None) };
-    for refused in [Ok(revoked), Err("refused".to_owned())] {
-        assert_eq!(token(Some(&refused), &needs, now)[0].level, Level::Failure);
+    for refused in [OwnToken::Known(revoked), OwnToken::Refused("refused".to_owned())] {
+        assert_eq!(token(&refused, &needs, now)[0].level, Level::Failure);
     }
+    let lines = token(&OwnToken::Known(info(&["read_user"], None)), &TokenNeeds::default(), now);
+    let checks: Vec<&str> = lines.iter().map(|line| line.check.as_str()).collect();
+    assert_eq!(checks, ["GitLab token, expiry"], "what an unknown mode needs is not known");
 }
 
 fn hook() -> Hook {
@@ -89,8 +94,9 @@ fn check(facts: HookFacts, level: Level, said: &str) {
 fn a_webhook_is_judged_by_its_settings() {
     let with = |hook: Hook| HookFacts { ours: vec![hook], ..HookFacts::default() };
     check(HookFacts::default(), Level::Failure, "there is none");
-    let covered = HookFacts { covered_by: Some("group".to_owned()), ..HookFacts::default() };
-    check(covered, Level::Ok, "that of the group group");
+    let below = |above: GroupAbove| HookFacts { above, ..HookFacts::default() };
+    check(below(GroupAbove::Covers("group".to_owned())), Level::Ok, "that of the group group");
+    check(below(GroupAbove::Unknown("403".to_owned())), Level::Warning, "the group's cannot be asked: 403");
     check(with(hook()), Level::Ok, "job events");
     check(with(Hook { job_events: false, ..hook() }), Level::Failure, "does not send job events");
     for status in ["disabled", "temporarily_disabled"] {
@@ -133,7 +139,7 @@ fn a_webhook_is_judged_by_a_test() {
     let refused = |why: &str| Ok(TestDelivery::Refused(why.to_owned()));
     check(with(Ok(TestDelivery::Accepted)), Level::Ok, "");
     check(with(refused("401")), Level::Failure, "not answered well");
-    check(with(refused("Ensure the project has CI jobs.")), Level::Warning, "no job");
+    check(with(Ok(TestDelivery::NothingToSend)), Level::Warning, "no job");
     check(with(Ok(TestDelivery::NotOffered)), Level::Warning, "cannot be asked");
     check(with(Err("429".to_owned())), Level::Warning, "could not be sent");
 }
@@ -143,7 +149,7 @@ fn an_old_gitlab_cannot_make_a_runner_for_each_job() {
     let facts = GitlabFacts {
         host: "gitlab.example.com".to_owned(),
         about: Err("nobody".to_owned()),
-        token: None,
+        token: OwnToken::Unknown,
         webhook_url: None,
         hooks: Vec::new(),
     };
