@@ -145,14 +145,21 @@ impl Mayfly {
 
     /// So many lines of the log that hold the text; waits for them.
     pub(crate) async fn log_lines(&mut self, text: &str, count: usize) -> Vec<String> {
+        self.log_lines_with_any(&[text], count).await
+    }
+
+    /// So many lines of the log that hold one of the texts; waits for them.
+    pub(crate) async fn log_lines_with_any(&mut self, texts: &[&str], count: usize) -> Vec<String> {
         let matching = |log: &Vec<String>| -> Vec<String> {
-            log.iter().filter(|line| line.contains(text)).cloned().collect()
+            log.iter().filter(|line| texts.iter().any(|text| line.contains(text))).cloned().collect()
         };
         let mut log = self.log.clone();
         let found = timeout(LONG, log.wait_for(|log| matching(log).len() >= count)).await;
         match found {
             Ok(Ok(log)) => matching(&log),
-            _ => panic!("no {count} lines with `{text}` in the log:\n{}", self.log.borrow().join("\n")),
+            _ => {
+                panic!("no {count} lines with any of {texts:?} in the log:\n{}", self.log.borrow().join("\n"))
+            }
         }
     }
 
