@@ -112,7 +112,9 @@ async fn answer(
     command: &ExplainCommand,
 ) -> anyhow::Result<Answer> {
     let opened = command.mappings.mappings(command.default_target.as_ref()).await?;
-    let rows: Vec<StoredMapping> = opened.rows().await?.into_iter().map(|row| row.mapping).collect();
+    let rows = opened.rows().await?.into_iter();
+    let (keys, rows): (Vec<String>, Vec<StoredMapping>) =
+        rows.map(|row| (format!("{} {}", row.partition_key, row.sort_key), row.mapping)).unzip();
     let input = ResolveInput {
         project: question.project.as_ref(),
         job: &question.job,
@@ -122,5 +124,5 @@ async fn answer(
     };
     let resolution = resolve(&input);
     let near = near_misses(&input, MOST_NEAR_MISSES);
-    Ok(Answer::new(&question, &resolution, near, &opened, happened))
+    Ok(Answer::new(&question, &resolution, near, &keys, &opened, happened))
 }

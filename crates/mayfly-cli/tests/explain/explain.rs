@@ -15,6 +15,7 @@ const KEY: &str = "gitlab.example.com/380/1977";
 pub(crate) fn trials() -> Vec<Trial> {
     vec![
         trial("each_rule_and_each_row_has_its_verdict", verdicts()),
+        trial("rows_are_named_by_their_keys_as_they_are_written", typed_by_hand()),
         trial("the_default_target_is_that_of_the_stack", default_target()),
         trial("a_data_folder_has_the_default_of_mayfly_local", data_folder()),
         trial("a_job_that_goes_nowhere_has_an_exit_code_of_its_own", nowhere()),
@@ -84,6 +85,26 @@ async fn verdicts() {
     ]);
     let none = world.mayfly(&["explain", "--job", "build", "--tags", ""]).await.ends(0);
     none.says(&["tags     none", "goes to  LAMBDA", "by row job#build tags#\n"]);
+}
+
+async fn typed_by_hand() {
+    let world = World::new().await;
+    world
+        .put(&[
+            "job#hand tags#linux#arm LAMBDA",
+            "job#hand tags#arm#linux EC2",
+            "job#Hand tags#linux#arm LAMBDA",
+            "job#broken tags#b#a -",
+        ])
+        .await;
+    let json = world.mayfly(&["explain", "--job", "hand", "--output", "json"]).await.ends(0).json();
+    let keys: Vec<&str> =
+        json["rules"][2]["rows"].as_array().unwrap().iter().map(|row| row["row"].as_str().unwrap()).collect();
+    assert_eq!(keys, ["job#hand tags#arm#linux", "job#hand tags#linux#arm"], "{json}");
+    assert_eq!((&json["row"], &json["target"]["type"]), (&json!(keys[0]), &json!("EC2")), "{json}");
+    assert_eq!(json["near_misses"][0]["row"], "job#Hand tags#linux#arm", "{json}");
+    let json = world.mayfly(&["explain", "--job", "broken", "--output", "json"]).await.ends(3).json();
+    assert_eq!(json["row"], "job#broken tags#b#a", "{json}");
 }
 
 async fn default_target() {
