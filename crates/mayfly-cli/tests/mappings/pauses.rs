@@ -58,7 +58,13 @@ async fn pause_all() {
     let world = world().await;
     world.mayfly(&["pause", "--reason", "GitLab is upgraded", "--yes"]).await.ok();
     let listed = world.mappings(&["list"]).await.ok();
-    assert!(listed.contains("paused: GitLab is upgraded"), "{listed}");
+    let all = "All jobs are kept waiting: GitLab is upgraded; `mayfly resume`\n";
+    assert!(listed.ends_with(all) && !listed.contains("further"), "{listed}");
+    let filtered = world.mappings(&["list", "--job", "build"]).await.ok();
+    assert!(filtered.ends_with(&format!("\n1 further mapping: not asked for.\n{all}")), "{filtered}");
+    let json = world.mappings(&["list", "--output", "json"]).await.json();
+    assert_eq!((&json["all_paused"], &json["others"]), (&json!("GitLab is upgraded"), &json!(0)), "{json}");
+    assert_eq!(json["mappings"].as_array().map(Vec::len), Some(3), "{json}");
     assert!(!world.mappings(&["export"]).await.ok().contains("upgraded"));
     let file = world.file("mappings.json", &document(&[lambda("build")]));
     world.mappings(&["apply", &file, "--prune", "--yes"]).await.ok();
