@@ -3,7 +3,8 @@
 use indicatif::{ProgressBar, ProgressStyle};
 use tokio::task::JoinSet;
 
-/// GitLab lets a user make hundreds of calls a minute; eight at once are far from that and fast enough.
+/// GitLab lets a user make hundreds of calls a minute, and Lambda an account 100 a second (quotas, control plane); eight at once are
+/// far from that and fast enough.
 const AT_ONCE: usize = 8;
 
 /// A bar for less is gone before it is seen.

@@ -7,7 +7,6 @@ use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
 use mayfly_core::clock::{Clock, SystemClock};
-use mayfly_core::ports::Ledger;
 
 use self::end::EndCommand;
 use self::lives::Lives;
@@ -71,7 +70,7 @@ pub(crate) async fn run(command: RunnersCommand) -> anyhow::Result<ExitCode> {
 
 async fn list(command: ListFlags) -> anyhow::Result<ExitCode> {
     let ledger = command.installation.ledger().await?;
-    let sweep = ledger.get().open().await?;
+    let sweep = ledger.open().await?;
     command.output.print(&Lives::of(&sweep, SystemClock.now()))?;
     Ok(ExitCode::SUCCESS)
 }

@@ -17,8 +17,8 @@ use super::document::Tree;
 use super::file;
 use super::key::KeyFlags;
 use super::show::{changes_text, changes_tree};
-use super::table::{Need, OpenedTable, TableFlags};
 use crate::consent::consent;
+use crate::installation::table::{Need, OpenedTable, TableFlags};
 use crate::output::{OutputFlags, Report, counted};
 
 const RM_CODES: &str = "\

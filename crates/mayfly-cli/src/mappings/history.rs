@@ -13,8 +13,8 @@ use serde::ser::Serializer;
 use super::change::EditFlags;
 use super::document::{Tree, name_of};
 use super::show::{changes_text, changes_tree, title};
-use super::table::{Need, TableFlags};
 use super::{READ_CODES, WRITE_CODES};
+use crate::installation::table::{Need, TableFlags};
 use crate::output::{OutputFlags, Report, moment, printable, table};
 
 /// Show who changed which mappings, the newest change first.

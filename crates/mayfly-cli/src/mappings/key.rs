@@ -10,7 +10,7 @@ use mayfly_core::row::MappingRow;
 use mayfly_core::tags::TagSet;
 
 use super::document::pattern_of;
-use super::table::OpenedTable;
+use crate::installation::table::OpenedTable;
 use crate::output::printable;
 
 #[derive(Debug, Clone, Args)]

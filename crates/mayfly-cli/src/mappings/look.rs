@@ -13,7 +13,7 @@ use super::document::{Format, Tree, document_of, yaml_of};
 use super::file;
 use super::key::KeyFlags;
 use super::show::Listing;
-use super::table::{Need, TableFlags};
+use crate::installation::table::{Need, TableFlags};
 use crate::output::{OutputFlags, Report, counted};
 
 /// List the mappings, in the order of their keys.

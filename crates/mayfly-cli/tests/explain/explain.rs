@@ -212,6 +212,10 @@ async fn happened() {
     world.aws.forget_calls();
     let json = world.mayfly(&["explain", KEY, "--output", "json"]).await.ends(0).json();
     assert!(world.calls_of_tables() <= 4, "{:?}", world.aws.calls());
+    let stacks = world.aws.calls().into_iter().filter(|call| *call == "DescribeStacks").count();
+    assert_eq!(stacks, 1, "ledger and mappings are those of one installation");
+    let named = ["explain", KEY, "--table", LEDGER, "--mapping-table", "mayfly-mappings"];
+    world.mayfly(&named).await.ends(0).says(&["What happened to job"]);
     let happened = &json["happened"];
     assert_eq!(happened["key"], KEY, "{json}");
     assert_eq!(happened["explanation"], json!(record.explanation), "{json}");
@@ -285,4 +289,13 @@ async fn mistakes() {
         world.aws.answer_next("Scan", Reply::error(400, "ThrottlingException"));
     }
     world.mayfly(&["explain", "--job", "a"]).await.ends(1).complains(&["try again in a minute"]);
+    world.aws.refuse("Scan", "ExpiredTokenException");
+    let expired = "cannot read the mappings in eu-central-1: ";
+    for arguments in [&["explain", "--job", "a"][..], &["mappings", "lint"]] {
+        world.mayfly(arguments).await.ends(1).complains(&[expired, "have expired: sign in again"]);
+    }
+    for named in [["--table", LEDGER], ["--mapping-table", "mayfly-mappings"]] {
+        let said = "give --table and --mapping-table together, or --stack";
+        world.mayfly(&[&["explain", KEY], &named[..]].concat()).await.ends(2).complains(&[said]);
+    }
 }
