@@ -53,7 +53,7 @@ States:
   waiting   for its job, or for any other that it may take
   running   it has a job
   leaving   its job is over, or it was told to end
-  overdue   it is past its maximum life: the reconciler ends it
+  overdue   its maximum life, and what its start may take, are over: the reconciler ends it
 
 Exit codes:
   0  the list is printed, and may be empty
