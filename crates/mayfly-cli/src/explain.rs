@@ -10,13 +10,12 @@ use clap::{ArgGroup, Args};
 use mayfly_core::clock::{Clock, SystemClock};
 use mayfly_core::ids::{JobName, ProjectPath};
 use mayfly_core::mapping::StoredMapping;
-use mayfly_core::ports::Ledger;
 use mayfly_core::resolve::{ResolveInput, near_misses, resolve};
 
 use self::answer::Answer;
 use self::happened::Happened;
 use self::question::Question;
-use crate::installation::mappings::{DefaultFlag, MappingFlags};
+use crate::installation::mappings::{DefaultFlag, MappingFlags, OpenedMappings};
 use crate::job_ref::{GitlabFlags, JobRef};
 use crate::output::OutputFlags;
 
@@ -73,11 +72,16 @@ Examples:
 /// The job goes nowhere.
 const NOWHERE: u8 = 3;
 
+/// What is said of a job that there was, if only one of the tables is named: the other would be one of another installation.
+const ONE_TABLE: &str = "a job that there was is looked for in the ledger and in the mapping table: give --table and \
+     --mapping-table together, or --stack";
+
 /// How many rows that are nearly for the job are named.
 const MOST_NEAR_MISSES: usize = 5;
 
 pub(crate) async fn run(command: ExplainCommand) -> anyhow::Result<ExitCode> {
     let tags = command.tags.as_ref().map(|tags| tags.iter().map(|tag| tag.trim()).collect());
+    let mut installation = None;
     let (question, happened) = match (&command.job, &command.event, &command.job_ref) {
         (Some(job), _, _) => (Question::of_name(job, command.project.as_ref()), None),
         (None, Some(file), _) => match Question::of_event(file, SystemClock.now())? {
@@ -88,9 +92,13 @@ pub(crate) async fn run(command: ExplainCommand) -> anyhow::Result<ExitCode> {
             }
         },
         (None, None, Some(job)) => {
+            if command.mappings.names_one_table() {
+                crate::complain(ONE_TABLE);
+                return Ok(ExitCode::from(2));
+            }
             let key = job.key(&command.gitlab).await?;
-            let ledger = command.mappings.installation.ledger().await?;
-            let Some(record) = ledger.get().get(&key, SystemClock.now()).await? else {
+            let found = installation.insert(command.mappings.find().await?);
+            let Some(record) = command.mappings.ledger(found)?.record(&key).await? else {
                 crate::complain(&format!(
                     "the ledger does not know job {key}: its events never came, or it was forgotten; \
                      `mayfly explain --job NAME` says where a job of that name goes"
@@ -101,18 +109,24 @@ pub(crate) async fn run(command: ExplainCommand) -> anyhow::Result<ExitCode> {
         }
         (None, None, None) => anyhow::bail!("name a job"),
     };
-    let answer = answer(question.with_tags(tags), happened, &command).await?;
+    let installation = match installation {
+        Some(found) => found,
+        None => command.mappings.find().await?,
+    };
+    let opened = command.mappings.mappings(&installation, command.default_target.as_ref()).await?;
+    let answer = answer(&question.with_tags(tags), happened, &opened).await?;
     command.output.print(&answer)?;
     Ok(if answer.goes_somewhere() { ExitCode::SUCCESS } else { ExitCode::from(NOWHERE) })
 }
 
 async fn answer(
-    question: Question,
+    question: &Question,
     happened: Option<Happened>,
-    command: &ExplainCommand,
+    opened: &OpenedMappings,
 ) -> anyhow::Result<Answer> {
-    let opened = command.mappings.mappings(command.default_target.as_ref()).await?;
-    let rows: Vec<StoredMapping> = opened.rows().await?.into_iter().map(|row| row.mapping).collect();
+    let rows = opened.rows().await?.into_iter();
+    let (keys, rows): (Vec<String>, Vec<StoredMapping>) =
+        rows.map(|row| (format!("{} {}", row.partition_key, row.sort_key), row.mapping)).unzip();
     let input = ResolveInput {
         project: question.project.as_ref(),
         job: &question.job,
@@ -122,5 +136,5 @@ async fn answer(
     };
     let resolution = resolve(&input);
     let near = near_misses(&input, MOST_NEAR_MISSES);
-    Ok(Answer::new(&question, &resolution, near, &opened, happened))
+    Ok(Answer::new(question, &resolution, near, &keys, opened, happened))
 }

@@ -1,7 +1,7 @@
 //! Where GitLab is, and the token for it: given, or those of the installation.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, anyhow, bail};
@@ -28,6 +28,11 @@ pub(crate) struct GitlabAccessFlags {
     /// Certificates (PEM) of a private authority that signed GitLab's. Without it, the installation's `CaCertificates`, if any.
     #[arg(long, env = "MAYFLY_GITLAB_CA_FILE", value_name = "FILE")]
     pub(crate) gitlab_ca_file: Option<PathBuf>,
+}
+
+/// The certificates of a private authority that signed GitLab's.
+pub(crate) fn read_authority(file: &Path) -> anyhow::Result<Vec<u8>> {
+    std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))
 }
 
 /// The account, reached if something is asked of it: who gives everything else needs none.
@@ -61,12 +66,10 @@ pub(crate) struct GitlabSource {
 impl GitlabSource {
     /// What flags and environment say.
     pub(crate) fn given(flags: &GitlabAccessFlags) -> anyhow::Result<Self> {
-        let read =
-            |file: &PathBuf| std::fs::read(file).with_context(|| format!("cannot read {}", file.display()));
         Ok(Self {
             url: flags.gitlab_url.clone(),
             token: secret::from_environment("MAYFLY_API_TOKEN")?,
-            ca_pem: flags.gitlab_ca_file.as_ref().map(read).transpose()?,
+            ca_pem: flags.gitlab_ca_file.as_deref().map(read_authority).transpose()?,
         })
     }
 

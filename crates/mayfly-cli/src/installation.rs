@@ -3,15 +3,24 @@
 pub(crate) mod aws;
 pub(crate) mod mappings;
 pub(crate) mod parameters;
+mod place;
 pub(crate) mod stack;
+pub(crate) mod table;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use anyhow::bail;
 use clap::Args;
 use mayfly_aws::dynamodb::DynamoLedger;
+use mayfly_core::clock::{Clock, SystemClock};
+use mayfly_core::ids::JobKey;
+use mayfly_core::ledger::LedgerRecord;
+use mayfly_core::ports::{Ledger, Sweep};
 use mayfly_local::ledger::EmbeddedLedger;
 
 use self::aws::{Account, AwsFlags};
+use self::place::Place;
+use self::stack::Stack;
 
 /// The name that `autoscaler/samconfig.toml` gives the stack.
 pub(crate) const DEFAULT_STACK: &str = "mayfly-autoscaler";
@@ -36,32 +45,103 @@ pub(crate) struct InstallationFlags {
     aws: AwsFlags,
 }
 
+/// An installation that was found. Its account and its stack are asked for once, whatever is opened in it.
+pub(crate) struct Installation {
+    place: Place,
+    /// Not asked for, if all that is needed of it is named.
+    stack: Option<Stack>,
+}
+
 /// The ledger of an installation. It answers as long as this value lives.
-pub(crate) enum OpenedLedger {
+pub(crate) struct OpenedLedger {
+    store: LedgerStore,
+    place: Place,
+}
+
+enum LedgerStore {
     Embedded(EmbeddedLedger),
     Table(DynamoLedger),
+}
+
+impl Installation {
+    /// The one in the data folder, or else the one of the stack, if that must be asked, in the account of the flags.
+    pub(crate) async fn find(
+        data_dir: Option<&Path>,
+        stack: Option<&str>,
+        aws: &AwsFlags,
+    ) -> anyhow::Result<Self> {
+        if let Some(folder) = data_dir {
+            return Ok(Self { place: Place::DataFolder(folder.to_owned()), stack: None });
+        }
+        let account = Account::connect(aws).await?;
+        let stack = match stack {
+            Some(name) => Some(account.stack(name).await?),
+            None => None,
+        };
+        Ok(Self { place: Place::Account(Box::new(account)), stack })
+    }
+
+    /// Its account, if it has one.
+    pub(crate) fn account(&self) -> Option<&Account> {
+        match &self.place {
+            Place::Account(account) => Some(account),
+            Place::DataFolder(_) => None,
+        }
+    }
+
+    /// Its stack, if that was asked.
+    fn stack(&self) -> Option<&Stack> {
+        self.stack.as_ref()
+    }
+
+    /// What is named, or the stack's output.
+    fn output(&self, named: Option<&str>, output: &str) -> anyhow::Result<String> {
+        match (named, &self.stack) {
+            (Some(name), _) => Ok(name.to_owned()),
+            (None, Some(stack)) => Ok(stack.output(output)?.to_owned()),
+            (None, None) => bail!("the installation's {output} is not known: give --stack"),
+        }
+    }
+
+    fn ledger(&self, table: Option<&str>) -> anyhow::Result<OpenedLedger> {
+        let store = match &self.place {
+            Place::DataFolder(folder) => LedgerStore::Embedded(EmbeddedLedger::open(folder)?),
+            Place::Account(account) => {
+                LedgerStore::Table(DynamoLedger::new(account.dynamodb(), self.output(table, "LedgerTable")?))
+            }
+        };
+        Ok(OpenedLedger { store, place: self.place.clone() })
+    }
 }
 
 impl InstallationFlags {
     /// Finds the installation and opens its ledger. Only reads are made with it.
     pub(crate) async fn ledger(&self) -> anyhow::Result<OpenedLedger> {
-        if let Some(data_dir) = &self.data_dir {
-            return Ok(OpenedLedger::Embedded(EmbeddedLedger::open(data_dir)?));
-        }
-        let account = Account::connect(&self.aws).await?;
-        let table = match &self.table {
-            Some(table) => table.clone(),
-            None => account.stack(&self.stack).await?.output("LedgerTable")?.to_owned(),
-        };
-        Ok(OpenedLedger::Table(DynamoLedger::new(account.dynamodb(), table)))
+        self.find(self.table.is_none()).await?.ledger(self.table.as_deref())
+    }
+
+    async fn find(&self, is_stack_needed: bool) -> anyhow::Result<Installation> {
+        let stack = is_stack_needed.then_some(self.stack.as_str());
+        Installation::find(self.data_dir.as_deref(), stack, &self.aws).await
     }
 }
 
 impl OpenedLedger {
-    pub(crate) fn get(&self) -> &DynamoLedger {
-        match self {
-            Self::Embedded(embedded) => embedded.ledger(),
-            Self::Table(ledger) => ledger,
+    /// The record of a job.
+    pub(crate) async fn record(&self, key: &JobKey) -> anyhow::Result<Option<LedgerRecord>> {
+        let record = self.get().get(key, SystemClock.now()).await;
+        record.map_err(|error| self.place.explain("read the ledger", &error))
+    }
+
+    /// All records that are not done with.
+    pub(crate) async fn open(&self) -> anyhow::Result<Sweep> {
+        self.get().open().await.map_err(|error| self.place.explain("read the ledger", &error))
+    }
+
+    fn get(&self) -> &DynamoLedger {
+        match &self.store {
+            LedgerStore::Embedded(embedded) => embedded.ledger(),
+            LedgerStore::Table(ledger) => ledger,
         }
     }
 }

@@ -7,9 +7,12 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use clap::Args;
 use mayfly_core::ids::{GitlabHost, JobId, JobKey, ProjectId};
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::ExposeSecret;
 use serde::Deserialize;
 use url::Url;
+
+use crate::gitlab_access::read_authority;
+use crate::secret;
 
 const GITLAB_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -89,16 +92,11 @@ impl JobRef {
 
 impl JobPage {
     async fn key(&self, flags: &GitlabFlags) -> anyhow::Result<JobKey> {
-        let ca_pem = match &flags.gitlab_ca_file {
-            Some(file) => {
-                Some(std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?)
-            }
-            None => None,
-        };
+        let ca_pem = flags.gitlab_ca_file.as_deref().map(read_authority).transpose()?;
         let client = mayfly_gitlab::http_client(ca_pem.as_deref(), GITLAB_TIMEOUT)?;
         let mut request = client.get(self.project_url());
         if self.is_at(flags.gitlab_url.as_ref())
-            && let Some(token) = api_token()?
+            && let Some(token) = secret::from_environment("MAYFLY_API_TOKEN")?
         {
             request = request.header("PRIVATE-TOKEN", token.expose_secret());
         }
@@ -123,16 +121,6 @@ impl JobPage {
     fn is_at(&self, gitlab: Option<&Url>) -> bool {
         gitlab.is_some_and(|gitlab| gitlab.origin() == self.base.origin())
     }
-}
-
-#[expect(clippy::disallowed_methods, reason = "a secret is never a flag; it is read here and used at once")]
-fn api_token() -> anyhow::Result<Option<SecretString>> {
-    if let Ok(token) = std::env::var("MAYFLY_API_TOKEN") {
-        return Ok(Some(token.into()));
-    }
-    let Some(file) = std::env::var_os("MAYFLY_API_TOKEN_FILE").map(PathBuf::from) else { return Ok(None) };
-    let text = std::fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))?;
-    Ok(Some(text.trim().into()))
 }
 
 #[cfg(test)]

@@ -3,7 +3,8 @@
 use indicatif::{ProgressBar, ProgressStyle};
 use tokio::task::JoinSet;
 
-/// GitLab lets a user make hundreds of calls a minute; eight at once are far from that and fast enough.
+/// GitLab lets a user make hundreds of calls a minute, and Lambda an account 100 a second (quotas, control plane); eight at once are
+/// far from that and fast enough.
 pub(crate) const AT_ONCE: usize = 8;
 
 /// A bar for less is gone before it is seen.
@@ -33,8 +34,12 @@ where
         }
         let Some(ended) = running.join_next().await else { break };
         bar.inc(1);
-        // Work that panicked has said so.
-        results.extend(ended);
+        match ended {
+            Ok(result) => results.push(result),
+            Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+            // Nobody cancels it.
+            Err(_) => {}
+        }
     }
     bar.finish_and_clear();
     results.sort_by_key(|(index, _)| *index);

@@ -10,7 +10,6 @@ mod look;
 pub(crate) mod pause;
 mod put;
 mod show;
-mod table;
 
 use std::process::ExitCode;
 

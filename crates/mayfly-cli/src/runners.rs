@@ -7,7 +7,6 @@ use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
 use mayfly_core::clock::{Clock, SystemClock};
-use mayfly_core::ports::Ledger;
 
 use self::end::EndCommand;
 use self::lives::Lives;
@@ -54,7 +53,7 @@ States:
   waiting   for its job, or for any other that it may take
   running   it has a job
   leaving   its job is over, or it was told to end
-  overdue   it is past its maximum life: the reconciler ends it
+  overdue   its maximum life, and what its start may take, are over: the reconciler ends it
 
 Exit codes:
   0  the list is printed, and may be empty
@@ -71,7 +70,7 @@ pub(crate) async fn run(command: RunnersCommand) -> anyhow::Result<ExitCode> {
 
 async fn list(command: ListFlags) -> anyhow::Result<ExitCode> {
     let ledger = command.installation.ledger().await?;
-    let sweep = ledger.get().open().await?;
+    let sweep = ledger.open().await?;
     command.output.print(&Lives::of(&sweep, SystemClock.now()))?;
     Ok(ExitCode::SUCCESS)
 }

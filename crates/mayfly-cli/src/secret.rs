@@ -1,18 +1,24 @@
 //! Secrets: from the environment, files or a prompt, and never from the command line, which others on the machine can read.
 
+use std::ffi::OsString;
 use std::io::{IsTerminal, stdin};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use secrecy::SecretString;
 
-/// The secret in the variable of this name, or in the file that the variable with `_FILE` added names.
+/// The secret in the variable of this name, or in the file that the variable with `_FILE` added names. A variable with nothing in it
+/// is none.
 #[expect(clippy::disallowed_methods, reason = "a secret is never a flag; it is read here and used at once")]
 pub(crate) fn from_environment(name: &str) -> anyhow::Result<Option<SecretString>> {
-    if let Ok(secret) = std::env::var(name) {
-        return Ok(Some(secret.trim().into()).filter(|_| !secret.trim().is_empty()));
+    from_variables(std::env::var(name).ok().as_deref(), std::env::var_os(format!("{name}_FILE")))
+}
+
+fn from_variables(secret: Option<&str>, file: Option<OsString>) -> anyhow::Result<Option<SecretString>> {
+    if let Some(secret) = secret.map(str::trim).filter(|secret| !secret.is_empty()) {
+        return Ok(Some(secret.into()));
     }
-    let file = std::env::var_os(format!("{name}_FILE")).map(PathBuf::from);
+    let file = file.filter(|file| !file.is_empty()).map(PathBuf::from);
     file.map(|file| from_file(&file)).transpose()
 }
 
@@ -38,6 +44,26 @@ pub(crate) fn from_prompt(what: &str) -> anyhow::Result<Option<SecretString>> {
 mod tests {
     use super::*;
     use secrecy::ExposeSecret;
+
+    #[test]
+    fn a_variable_with_nothing_in_it_is_none() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("secret");
+        std::fs::write(&file, "filed\n").unwrap();
+        let path = file.display().to_string();
+        for (secret, file, expected) in [
+            (None, None, None),
+            (Some(" given\n"), None, Some("given")),
+            (Some("given"), Some(path.as_str()), Some("given")),
+            (Some(" "), None, None),
+            (Some(""), Some(path.as_str()), Some("filed")),
+            (None, Some(path.as_str()), Some("filed")),
+            (Some(""), Some(""), None),
+        ] {
+            let read = from_variables(secret, file.map(Into::into)).unwrap();
+            assert_eq!(read.as_ref().map(ExposeSecret::expose_secret), expected, "{secret:?} {file:?}");
+        }
+    }
 
     #[test]
     fn a_file_with_nothing_in_it_is_no_secret() {

@@ -5,8 +5,6 @@ mod story;
 use std::process::ExitCode;
 
 use clap::Args;
-use mayfly_core::clock::{Clock, SystemClock};
-use mayfly_core::ports::Ledger;
 
 use self::story::Story;
 use crate::installation::InstallationFlags;
@@ -47,7 +45,7 @@ const NOT_FOUND: u8 = 3;
 pub(crate) async fn run(command: TimelineCommand) -> anyhow::Result<ExitCode> {
     let key = command.job.key(&command.gitlab).await?;
     let ledger = command.installation.ledger().await?;
-    let Some(record) = ledger.get().get(&key, SystemClock.now()).await? else {
+    let Some(record) = ledger.record(&key).await? else {
         crate::complain(&format!(
             "the ledger does not know job {key}: its events never came, or it was forgotten; `mayfly hooks list --project PATH` \
              tells whether GitLab sends the project's events"

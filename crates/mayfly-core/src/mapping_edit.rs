@@ -217,15 +217,17 @@ pub struct Rollback {
     pub changed_since: Vec<(String, String)>,
 }
 
-/// What takes a change back, given those rows of now that it changed.
+/// What takes a change back, given those rows of now that it changed. A row stays paused or not, as it is now, unless the change
+/// itself paused or resumed it.
 pub fn rollback(change: &[RowChange], current: Vec<MappingRow>) -> Rollback {
     let mut current = by_id(current);
     let mut back = Rollback::default();
     for row in change.iter().rev() {
         let id = (row.id().0.to_owned(), row.id().1.to_owned());
         let now = current.remove(&id);
-        let is_changed = now.as_ref() != row.after();
-        if let Some(change) = RowChange::between(now, row.before().cloned()) {
+        let (before, after) = both_sides(row, now.as_ref());
+        let is_changed = now != after;
+        if let Some(change) = RowChange::between(now, before) {
             if is_changed {
                 back.changed_since.push(id);
             }
@@ -233,4 +235,23 @@ pub fn rollback(change: &[RowChange], current: Vec<MappingRow>) -> Rollback {
         }
     }
     back
+}
+
+/// A row before and after a change, without what happened to its pause since. A row that the change added goes with its pause, and
+/// is another one if that was made since.
+fn both_sides(change: &RowChange, now: Option<&MappingRow>) -> (Option<MappingRow>, Option<MappingRow>) {
+    let pause = |row: &MappingRow| row.attributes.get(PAUSED).cloned();
+    let as_now = |row: &MappingRow, now: &MappingRow| {
+        let mut row = row.clone();
+        row.attributes.remove(PAUSED);
+        row.attributes.extend(pause(now).map(|reason| (PAUSED.to_owned(), reason)));
+        row
+    };
+    match (change, now) {
+        (RowChange::Change { before, after }, Some(now)) if pause(before) == pause(after) => {
+            (Some(as_now(before, now)), Some(as_now(after, now)))
+        }
+        (RowChange::Remove(before), Some(now)) => (Some(as_now(before, now)), None),
+        _ => (change.before().cloned(), change.after().cloned()),
+    }
 }

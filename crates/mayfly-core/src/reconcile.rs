@@ -20,6 +20,7 @@ pub use memory::{Memory, ProjectKey, Suspect, Watched};
 pub use plan::{Act, EndOnlyIf, Plan, Reason, Repair};
 pub use policy::ReconcilePolicy;
 pub use questions::{jobs_to_ask, jobs_to_look_up, projects_to_ask};
+pub use runners::ended_after;
 pub use snapshot::Snapshot;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -89,6 +89,8 @@ pub enum Choice {
 /// A row that is for the job.
 #[derive(Debug, Clone, Copy)]
 struct Candidate<'a> {
+    /// Its place among the rows of the input.
+    place: usize,
     key: &'a MappingKey,
     /// The mapping, or what is wrong with it.
     mapping: Result<&'a Mapping, &'a str>,
@@ -97,7 +99,7 @@ struct Candidate<'a> {
 impl Candidate<'_> {
     fn look(&self, verdict: Verdict) -> RowLook {
         let target = self.mapping.ok().map(|mapping| mapping.target.clone());
-        RowLook { key: self.key.clone(), target, verdict }
+        RowLook { place: self.place, key: self.key.clone(), target, verdict }
     }
 
     fn choice(&self) -> Choice {
@@ -214,11 +216,11 @@ fn pause_of(choice: &Choice, rows: &[StoredMapping]) -> Option<String> {
 
 fn candidates<'a>(input: &ResolveInput<'a>, explanation: &mut Explanation) -> Vec<Candidate<'a>> {
     let mut candidates = Vec::new();
-    for row in input.rows {
+    for (place, row) in input.rows.iter().enumerate() {
         let candidate = match row {
-            StoredMapping::Readable(mapping) => Candidate { key: &mapping.key, mapping: Ok(mapping) },
+            StoredMapping::Readable(mapping) => Candidate { place, key: &mapping.key, mapping: Ok(mapping) },
             StoredMapping::Unreadable { key: Some(key), reason, .. } => {
-                Candidate { key, mapping: Err(reason) }
+                Candidate { place, key, mapping: Err(reason) }
             }
             StoredMapping::Unreadable { key: None, row, reason } => {
                 explanation.warnings.push(format!("row `{row}` is passed over: {reason}"));
@@ -263,11 +265,9 @@ fn choose_by_tags<'a>(
             rows.len()
         ));
     }
-    let mut is_taken = false;
     let looks = rows.iter().map(|row| {
         // Of two rows with one key, typed differently by hand, the first that was read is taken.
-        let is_chosen = !is_taken && chosen.is_some_and(|chosen| chosen.key == row.key);
-        is_taken |= is_chosen;
+        let is_chosen = chosen.is_some_and(|chosen| chosen.place == row.place);
         row.look(if is_chosen { Verdict::Taken } else { verdict(row.key, tags, chosen) })
     });
     let rows = looks.collect();
@@ -472,6 +472,20 @@ mod tests {
             unreachable!("{explanation:?}");
         };
         assert_eq!((&rows[0].verdict, &rows[1].verdict), (&Verdict::Taken, &Verdict::LaterInOrder));
+        assert_eq!((rows[0].place, rows[1].place), (1, 0));
+    }
+
+    #[test]
+    fn of_two_rows_with_one_key_the_first_that_was_read_is_taken() {
+        let rows = [row("job#deploy-prod tags#b#a"), row("job#deploy-prod tags#a#b")];
+        for tags in [None, Some(&["a"][..])] {
+            let (_, explanation) = resolve_with(&rows, tags);
+            let Some(Look::Rows { rows, .. }) = explanation.looks.last() else {
+                unreachable!("{explanation:?}");
+            };
+            let found: Vec<_> = rows.iter().map(|row| (row.place, &row.verdict)).collect();
+            assert_eq!(found, [(0, &Verdict::Taken), (1, &Verdict::LaterInOrder)], "{tags:?}");
+        }
     }
 
     #[test]

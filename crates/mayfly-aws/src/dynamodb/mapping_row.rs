@@ -27,10 +27,10 @@ pub(super) fn row_of(mut item: Item) -> MappingRow {
     MappingRow { partition_key, sort_key, attributes }
 }
 
-/// The item of a row.
+/// The item of a row. No attribute takes the place of a key.
 pub(super) fn item_of(row: &MappingRow) -> Item {
-    let mut item = row_key(row);
-    item.extend(row.attributes.iter().map(|(name, value)| (name.clone(), to_value(value))));
+    let mut item: Item = row.attributes.iter().map(|(name, value)| (name.clone(), to_value(value))).collect();
+    item.extend(row_key(row));
     item
 }
 
@@ -111,6 +111,15 @@ mod tests {
             let read = read_row(item_of(&MappingRow::from(&mapping)));
             assert_eq!(read, StoredMapping::Readable(mapping));
         }
+    }
+
+    #[test]
+    fn an_attribute_is_never_the_key() {
+        let mut row = MappingRow::from(&mapping_rows()[0]);
+        let expected = item_of(&row);
+        row.attributes.insert(PARTITION_KEY.to_owned(), Attribute::text("job#victim"));
+        row.attributes.insert(SORT_KEY.to_owned(), Attribute::text("tags#victim"));
+        assert_eq!(item_of(&row), expected);
     }
 
     #[test]

@@ -86,21 +86,26 @@ struct NearMissView {
 }
 
 impl Answer {
+    /// `keys` has the keys of each row as they are written, in the order in which the rows were given.
     pub(super) fn new(
         question: &Question,
         resolution: &Resolution,
         near: Vec<NearMiss>,
+        keys: &[String],
         opened: &OpenedMappings,
         happened: Option<Happened>,
     ) -> Self {
+        let key = |place: usize| keys.get(place).cloned().unwrap_or_default();
+        let rules = rules(&resolution.explanation.looks, key);
+        let taken = rules.iter().flat_map(|rule| &rule.rows).find(|row| row.taken);
         let mut answer = Self {
             job: question.job.to_string(),
             project: question.project.as_ref().map(ToString::to_string),
             tags: question.tags.as_ref().map(|tags| tags.iter().map(str::to_owned).collect()),
             happened,
-            rules: rules(&resolution.explanation.looks),
+            row: taken.map(|row| row.row.clone()).filter(|row| !row.is_empty()),
+            rules,
             outcome: Outcome::NotOurs,
-            row: None,
             target: None,
             runner: None,
             paused: resolution.paused.clone(),
@@ -110,7 +115,7 @@ impl Answer {
         };
         let near = near.into_iter();
         answer.near_misses =
-            near.map(|miss| NearMissView { row: miss.key.to_string(), reason: miss.reason }).collect();
+            near.map(|miss| NearMissView { row: key(miss.place), reason: miss.reason }).collect();
         answer.decide(&resolution.choice, opened);
         answer.warnings.extend(question.remarks.iter().cloned());
         answer
@@ -120,7 +125,6 @@ impl Answer {
         match choice {
             Choice::Mapping(mapping) => {
                 self.outcome = Outcome::Mapping;
-                self.row = Some(mapping.key.to_string());
                 self.start(&mapping.target, &mapping.settings, opened);
             }
             Choice::Default(default) => {
@@ -134,9 +138,8 @@ impl Answer {
                     );
                 }
             }
-            Choice::Broken { row, reason } => {
+            Choice::Broken { reason, .. } => {
                 self.outcome = Outcome::Broken;
-                self.row = Some(row.clone());
                 self.problem = Some(format!("the row cannot be used, and its jobs are given up: {reason}"));
             }
             Choice::NotOurs if opened.facts.default == DefaultFact::NotKnown => {
@@ -272,13 +275,13 @@ impl SettingsView {
     }
 }
 
-fn rules(looks: &[Look]) -> Vec<RuleView> {
+fn rules(looks: &[Look], key: impl Fn(usize) -> String) -> Vec<RuleView> {
     let view = |look: &Look| match look {
         Look::NoRowAtAll => Some(RuleView { rule: "all rules", rows: Vec::new() }),
         Look::NoRow(rule) => Some(RuleView { rule: rule.as_str(), rows: Vec::new() }),
         Look::Rows { rule, rows, .. } => {
             let rows = rows.iter().map(|row| RowView {
-                row: row.key.to_string(),
+                row: key(row.place),
                 target: row.target_text(),
                 taken: row.verdict == Verdict::Taken,
                 verdict: row.verdict.to_string(),

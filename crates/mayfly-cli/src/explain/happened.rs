@@ -56,7 +56,7 @@ impl Happened {
         };
         match (&self.mapping, &self.target) {
             (Some(mapping), Some(target)) => line("taken", &format!("{mapping}, {target}")),
-            _ => line("taken", "no row: no runner was asked for"),
+            _ => line("taken", "nothing yet: no runner was asked for"),
         }
         if let Some(explanation) = &self.explanation {
             line("why", explanation);

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use anyhow::{anyhow, bail};
+use anyhow::{Context, anyhow, bail};
 use aws_config::profile::ProfileFileCredentialsProvider;
 use aws_config::provider_config::ProviderConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
@@ -46,6 +46,7 @@ pub(crate) struct FunctionAnswer {
 }
 
 /// The clients of one account and region.
+#[derive(Clone)]
 pub(crate) struct Account {
     config: SdkConfig,
 }
@@ -127,6 +128,15 @@ impl Account {
             payload: answer.payload.map(Blob::into_inner).unwrap_or_default(),
             is_error: answer.function_error.is_some(),
         })
+    }
+
+    /// The ARN of whoever has these credentials. Takes no right.
+    pub(crate) async fn caller(&self) -> anyhow::Result<String> {
+        let answer = aws_sdk_sts::Client::new(&self.config).get_caller_identity().send().await;
+        let answer = answer.map_err(|error| {
+            self.explain("ask AWS whose credentials these are", error.code(), &Chain(&error))
+        })?;
+        answer.arn.context("AWS does not say whose credentials these are")
     }
 
     fn no_answer(&self, function: &str, code: Option<&str>, error: &dyn fmt::Display) -> anyhow::Error {

@@ -2,19 +2,16 @@
 
 use std::str::FromStr;
 
-use anyhow::anyhow;
 use clap::Args;
-use mayfly_aws::dynamodb::MappingTable;
-use mayfly_core::error::Chain;
 use mayfly_core::lint::{DefaultFact, InstallationFacts, Invocable, JobTags, Site, TableRow};
 use mayfly_core::mapping::{RunnerSettings, Target};
 use mayfly_core::resolve::{DefaultSetting, DefaultTarget};
 use mayfly_core::row::MappingRow;
-use mayfly_local::mappings::EmbeddedMappings;
 
-use super::InstallationFlags;
 use super::aws::Account;
 use super::stack::Stack;
+use super::table::OpenedTable;
+use super::{Installation, InstallationFlags, OpenedLedger};
 
 /// The default target as a person gives it.
 #[derive(Debug, Clone)]
@@ -41,7 +38,7 @@ fn local() -> DefaultTarget {
 
 /// The mappings of an installation. They can be read as long as this value lives.
 pub(crate) struct OpenedMappings {
-    store: Store,
+    table: OpenedTable,
     /// What is known of the installation.
     pub(crate) facts: InstallationFacts,
     /// Its account, if it has one.
@@ -50,29 +47,10 @@ pub(crate) struct OpenedMappings {
     pub(crate) default_is_assumed: bool,
 }
 
-enum Store {
-    Embedded(EmbeddedMappings),
-    Table(MappingTable),
-}
-
 impl OpenedMappings {
-    /// All rows, in the order of their keys as they are written. The dispatcher reads the same way: one scan, which is one call for
-    /// each MB, some thousands of rows. Keys typed by hand cannot be asked for one by one, nor can all beginnings of a name.
+    /// All rows, in the order of their keys as they are written.
     pub(crate) async fn rows(&self) -> anyhow::Result<Vec<TableRow>> {
-        let store = match &self.store {
-            Store::Embedded(embedded) => embedded.table(),
-            Store::Table(table) => table,
-        };
-        let rows = store.rows(|_| ()).await.map_err(|error| {
-            let next_step = if error.is_transient() {
-                "try again in a minute"
-            } else {
-                "check the stack or the table's name, the credentials (`aws sts get-caller-identity`), and that they have the \
-                 right dynamodb:Scan"
-            };
-            anyhow!("{}; {next_step}", Chain(&error))
-        })?;
-        Ok(rows.iter().map(table_row).collect())
+        Ok(self.table.rows().await?.iter().map(table_row).collect())
     }
 
     /// The default target, if it is known and there is one.
@@ -94,7 +72,7 @@ pub(crate) fn table_row(row: &MappingRow) -> TableRow {
 #[derive(Debug, Clone, Args)]
 pub(crate) struct MappingFlags {
     #[command(flatten)]
-    pub(crate) installation: InstallationFlags,
+    installation: InstallationFlags,
     /// The mapping table. Without it, the stack's outputs tell. What the stack's parameters say, such as the default target, is
     /// then not known.
     #[arg(long, value_name = "NAME", conflicts_with_all = ["stack", "data_dir"], help_heading = "Installation")]
@@ -102,29 +80,36 @@ pub(crate) struct MappingFlags {
 }
 
 impl MappingFlags {
-    /// Finds the installation and opens its mapping table. Only reads are made with it.
-    pub(crate) async fn mappings(&self, default: Option<&DefaultFlag>) -> anyhow::Result<OpenedMappings> {
-        let installation = &self.installation;
-        if let Some(data_dir) = &installation.data_dir {
-            let store = Store::Embedded(EmbeddedMappings::open(data_dir).await?);
-            let facts = facts(Site::DataFolder, DefaultFact::Known(Some(local())), default);
-            return Ok(OpenedMappings { store, facts, account: None, default_is_assumed: default.is_none() });
-        }
-        let account = Account::connect(&installation.aws).await?;
-        let (table, facts) = if let Some(table) = &self.mapping_table {
-            (table.clone(), facts(Site::Aws, DefaultFact::NotKnown, default))
-        } else {
-            let stack = account.stack(&installation.stack).await?;
-            (stack.output("MappingTable")?.to_owned(), of_stack(&stack, default))
+    /// True if one of the tables is named and the other is not: the other would be that of any stack.
+    pub(crate) fn names_one_table(&self) -> bool {
+        self.installation.table.is_some() != self.mapping_table.is_some()
+    }
+
+    /// Finds the installation.
+    pub(crate) async fn find(&self) -> anyhow::Result<Installation> {
+        self.installation.find(self.mapping_table.is_none()).await
+    }
+
+    /// Opens the ledger of the installation. Only reads are made with it.
+    pub(crate) fn ledger(&self, installation: &Installation) -> anyhow::Result<OpenedLedger> {
+        installation.ledger(self.installation.table.as_deref())
+    }
+
+    /// Opens the mapping table of the installation. Only reads are made with it.
+    pub(crate) async fn mappings(
+        &self,
+        installation: &Installation,
+        default: Option<&DefaultFlag>,
+    ) -> anyhow::Result<OpenedMappings> {
+        let table = OpenedTable::new(installation, self.mapping_table.as_deref(), String::new()).await?;
+        let account = installation.account().cloned();
+        let facts = match (&account, installation.stack()) {
+            (None, _) => facts(Site::DataFolder, DefaultFact::Known(Some(local())), default),
+            (Some(_), Some(stack)) => of_stack(stack, default),
+            (Some(_), None) => facts(Site::Aws, DefaultFact::NotKnown, default),
         };
-        // It is only read.
-        let store = MappingTable::new(account.dynamodb(), table, "");
-        Ok(OpenedMappings {
-            store: Store::Table(store),
-            facts,
-            account: Some(account),
-            default_is_assumed: false,
-        })
+        let default_is_assumed = account.is_none() && default.is_none();
+        Ok(OpenedMappings { table, facts, account, default_is_assumed })
     }
 }
 

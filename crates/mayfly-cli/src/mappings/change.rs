@@ -17,13 +17,20 @@ use super::document::Tree;
 use super::file;
 use super::key::KeyFlags;
 use super::show::{changes_text, changes_tree};
-use super::table::{Need, OpenedTable, TableFlags};
 use crate::consent::consent;
+use crate::installation::table::{Need, OpenedTable, TableFlags};
 use crate::output::{OutputFlags, Report, counted};
+
+const RM_CODES: &str = "\
+Exit codes:
+  0  the mapping is removed, or it was a dry run
+  1  the change was not confirmed, or could not be written
+  2  the command line is wrong
+  3  there is no such row, as after the first of two such commands; nothing is written";
 
 /// Remove one mapping.
 #[derive(Debug, Args)]
-#[command(after_help = WRITE_CODES, after_long_help = WRITE_CODES)]
+#[command(after_help = RM_CODES, after_long_help = RM_CODES)]
 pub(super) struct RmCommand {
     #[command(flatten)]
     key: KeyFlags,
@@ -104,6 +111,10 @@ pub(super) struct EditFlags {
 impl EditFlags {
     pub(super) async fn open(&self) -> anyhow::Result<OpenedTable> {
         self.table.open(Need::History).await
+    }
+
+    pub(super) fn is_dry_run(&self) -> bool {
+        self.dry_run
     }
 
     /// Shows the changes, asks, and writes them.
@@ -259,9 +270,9 @@ fn others(prune: bool) -> Others {
 
 pub(super) async fn rm(command: RmCommand) -> anyhow::Result<ExitCode> {
     let table = command.edit.open().await?;
-    let row = table.row(&command.key.id()?).await?;
-    let changes: Vec<RowChange> = row.into_iter().map(RowChange::Remove).collect();
-    command.edit.make("mappings rm", &table, &changes).await
+    let asked = command.key.ask(&table).await?;
+    let Some(row) = asked.row else { return Ok(asked.complain()) };
+    command.edit.make("mappings rm", &table, &[RowChange::Remove(row)]).await
 }
 
 pub(super) async fn import(command: ImportCommand) -> anyhow::Result<ExitCode> {

@@ -105,7 +105,7 @@ pub(super) fn read_attributes(text: &str, format: Format) -> Result<Attributes, 
     let (at, Value::Map(fields)) = (root.at, root.value) else {
         return Err(Complaints(vec![Complaint::new(root.at, "the attributes of a row are a map")]));
     };
-    let mut complaints = Vec::new();
+    let mut complaints = entry::key_among(&fields);
     let read = entry::read_own(at, fields, &mut complaints);
     complaints.sort();
     if complaints.is_empty() { Ok(read) } else { Err(Complaints(complaints)) }

@@ -13,8 +13,8 @@ use serde::ser::Serializer;
 use super::change::EditFlags;
 use super::document::{Tree, name_of};
 use super::show::{changes_text, changes_tree, title};
-use super::table::{Need, TableFlags};
 use super::{READ_CODES, WRITE_CODES};
+use crate::installation::table::{Need, TableFlags};
 use crate::output::{OutputFlags, Report, moment, printable, table};
 
 /// Show who changed which mappings, the newest change first.
@@ -36,7 +36,7 @@ pub(super) struct HistoryCommand {
 
 /// Take a change back: what it added goes, what it changed and removed is as it was.
 ///
-/// That is a change of its own in the history, and can be taken back as well.
+/// That is a change of its own in the history, and can be taken back as well. A mapping that was paused or resumed since stays so.
 #[derive(Debug, Args)]
 #[command(after_help = WRITE_CODES, after_long_help = WRITE_CODES)]
 pub(super) struct RollbackCommand {

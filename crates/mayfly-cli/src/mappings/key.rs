@@ -1,5 +1,7 @@
 //! The row that a command is about.
 
+use std::process::ExitCode;
+
 use anyhow::anyhow;
 use clap::Args;
 use mayfly_core::ids::ProjectPath;
@@ -8,6 +10,7 @@ use mayfly_core::row::MappingRow;
 use mayfly_core::tags::TagSet;
 
 use super::document::pattern_of;
+use crate::installation::table::OpenedTable;
 use crate::output::printable;
 
 #[derive(Debug, Clone, Args)]
@@ -36,24 +39,54 @@ pub(super) fn read_pattern(name: &str) -> Result<NamePattern, String> {
     pattern_of(name)
 }
 
-/// What to do about a row that is not there by this id: somebody may have typed its key in another way.
-pub(super) fn next_step(rows: &[MappingRow], (partition_key, sort_key): &(String, String)) -> String {
-    let wanted = MappingKey::parse(partition_key, sort_key).ok();
-    let is_it = |row: &&MappingRow| {
-        wanted.is_some() && MappingKey::parse(&row.partition_key, &row.sort_key).ok() == wanted
-    };
-    match rows.iter().find(is_it) {
-        Some(row) => printable(&format!(
-            "its key was typed by hand in another way: give --pk '{}' --sk '{}'",
-            row.partition_key, row.sort_key
-        )),
-        None => "`mayfly mappings list` tells which there are".to_owned(),
+/// The exit code for a row that is not there.
+const NO_ROW: u8 = 3;
+
+/// A row as it was asked for by its keys.
+pub(super) struct Asked {
+    /// The partition key and the sort key.
+    pub(super) id: (String, String),
+    /// The row, if it is there.
+    pub(super) row: Option<MappingRow>,
+    /// What to do, if somebody typed the key of the row in another way.
+    pub(super) typed: Option<String>,
+}
+
+impl Asked {
+    /// Says that there is no such row, and what to do.
+    pub(super) fn complain(&self) -> ExitCode {
+        let next_step = self.typed.as_deref().unwrap_or("`mayfly mappings list` tells which there are");
+        let (partition_key, sort_key) = &self.id;
+        let said = format!("there is no row {partition_key} {sort_key} in the table: {next_step}");
+        crate::complain(&printable(&said));
+        ExitCode::from(NO_ROW)
     }
 }
 
+/// What to do about a row that is not there by this id, if one of the same jobs and tags is, whose key somebody typed in another way.
+fn next_step(rows: &[MappingRow], (partition_key, sort_key): &(String, String)) -> Option<String> {
+    let wanted = MappingKey::parse(partition_key, sort_key).ok()?;
+    let is_it = |row: &&MappingRow| {
+        MappingKey::parse(&row.partition_key, &row.sort_key).is_ok_and(|key| key == wanted)
+    };
+    let row = rows.iter().find(is_it)?;
+    Some(format!(
+        "its key was typed by hand in another way: give --pk '{}' --sk '{}'",
+        row.partition_key, row.sort_key
+    ))
+}
+
 impl KeyFlags {
+    /// Asks the table for the row.
+    pub(super) async fn ask(&self, table: &OpenedTable) -> anyhow::Result<Asked> {
+        let id = self.id()?;
+        let row = table.row(&id).await?;
+        let typed = if row.is_none() { next_step(&table.rows().await?, &id) } else { None };
+        Ok(Asked { id, row, typed })
+    }
+
     /// The row's partition key and sort key.
-    pub(super) fn id(&self) -> anyhow::Result<(String, String)> {
+    fn id(&self) -> anyhow::Result<(String, String)> {
         if let (Some(partition_key), Some(sort_key)) = (&self.pk, &self.sk) {
             return Ok((partition_key.clone(), sort_key.clone()));
         }

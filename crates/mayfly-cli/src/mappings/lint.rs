@@ -117,14 +117,15 @@ pub(crate) async fn run(command: LintCommand) -> anyhow::Result<ExitCode> {
             (facts_offline(default), in_key_order(&document), BTreeMap::new())
         }
         document => {
-            let opened = command.mappings.mappings(default).await?;
+            let installation = command.mappings.find().await?;
+            let opened = command.mappings.mappings(&installation, default).await?;
             let rows = match document {
                 Some(document) => in_key_order(&document),
                 None => opened.rows().await?,
             };
             let functions = match &opened.account {
                 Some(account) if !command.offline => {
-                    functions::look_up(account, &rows, opened.default_target()).await?
+                    functions::look_up(account, &rows, opened.default_target()).await
                 }
                 _ => BTreeMap::new(),
             };

@@ -11,9 +11,9 @@ use mayfly_core::row::PAUSED;
 use super::READ_CODES;
 use super::document::{Format, Tree, document_of, yaml_of};
 use super::file;
-use super::key::{KeyFlags, next_step};
+use super::key::KeyFlags;
 use super::show::Listing;
-use super::table::{Need, TableFlags};
+use crate::installation::table::{Need, TableFlags};
 use crate::output::{OutputFlags, Report, counted};
 
 /// List the mappings, in the order of their keys.
@@ -91,17 +91,9 @@ pub(super) async fn list(command: ListCommand) -> anyhow::Result<ExitCode> {
 
 pub(super) async fn get(command: GetCommand) -> anyhow::Result<ExitCode> {
     let table = command.table.open(Need::Mappings).await?;
-    let id = command.key.id()?;
-    let Some(row) = table.row(&id).await? else {
-        crate::complain(&format!(
-            "there is no row {} {} in the table: {}",
-            id.0,
-            id.1,
-            next_step(&table.rows().await?, &id)
-        ));
-        return Ok(ExitCode::from(3));
-    };
-    command.output.print(&document_of([&row]))?;
+    let asked = command.key.ask(&table).await?;
+    let Some(row) = &asked.row else { return Ok(asked.complain()) };
+    command.output.print(&document_of([row]))?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -1,16 +1,20 @@
 //! `mayfly pause` and `mayfly resume`.
 
+use std::collections::BTreeMap;
 use std::process::ExitCode;
 
 use clap::Args;
 use mayfly_core::ids::ProjectPath;
-use mayfly_core::mapping::NamePattern;
+use mayfly_core::mapping::{Mapping, NamePattern, StoredMapping};
 use mayfly_core::mapping_edit::{Paused, plan_pause};
+use mayfly_core::row::MappingRow;
 use mayfly_core::tags::TagSet;
 
 use super::WRITE_CODES;
 use super::change::EditFlags;
+use super::document::name_of;
 use super::key::read_pattern;
+use crate::output::printable;
 
 /// Keep jobs waiting: those of a mapping, or all.
 ///
@@ -69,12 +73,42 @@ impl Which {
     async fn write(&self, command: &str, reason: Option<&str>, edit: &EditFlags) -> anyhow::Result<ExitCode> {
         let table = edit.open().await?;
         let which = self.paused();
-        let (changes, rows) = plan_pause(table.rows().await?, which.as_ref(), reason);
-        if rows == 0 {
+        let rows = table.rows().await?;
+        let (changes, meant) = plan_pause(rows.clone(), which.as_ref(), reason);
+        if meant == 0 {
             anyhow::bail!("no mapping is meant by this: `mayfly mappings list` tells which there are");
         }
-        edit.make(command, &table, &changes).await
+        let code = edit.make(command, &table, &changes).await?;
+        if reason.is_none() && !edit.is_dry_run() {
+            for note in still_paused(&rows, which.is_none()) {
+                crate::note(&printable(&note));
+            }
+        }
+        Ok(code)
     }
+}
+
+/// What else keeps jobs waiting after a resume, and the next step: the pause of all after that of mappings, and mappings, each
+/// name once, after that of all.
+fn still_paused(rows: &[MappingRow], is_of_all: bool) -> Vec<String> {
+    let mut by_name = BTreeMap::new();
+    for row in rows {
+        match row.read() {
+            StoredMapping::Pause { reason } if !is_of_all => {
+                return vec![format!("all jobs are still kept waiting: {reason}; `mayfly resume`")];
+            }
+            StoredMapping::Readable(Mapping { key, paused: Some(reason), .. }) if is_of_all => {
+                by_name.entry(name_of(&key.pattern)).or_insert(reason);
+            }
+            _ => {}
+        }
+    }
+    let note = |(name, reason): (String, String)| {
+        let is_plain = |letter: char| letter.is_ascii_alphanumeric() || "-_.:/".contains(letter);
+        let word = if name.chars().all(is_plain) { name.clone() } else { format!("'{name}'") };
+        format!("`{name}` is still paused: {reason}; `mayfly resume {word}`")
+    };
+    by_name.into_iter().map(note).collect()
 }
 
 pub(crate) async fn pause(command: PauseCommand) -> anyhow::Result<ExitCode> {

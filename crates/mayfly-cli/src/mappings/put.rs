@@ -12,7 +12,7 @@ use super::WRITE_CODES;
 use super::change::EditFlags;
 use super::document::read_value;
 use super::file;
-use super::key::KeyFlags;
+use super::key::{Asked, KeyFlags};
 use super::look::read_type;
 
 /// Add a mapping, or change the one that is there.
@@ -110,13 +110,12 @@ impl AttributeFlags {
 
 pub(super) async fn run(command: PutCommand) -> anyhow::Result<ExitCode> {
     let table = command.edit.open().await?;
-    let id = command.key.id()?;
-    let before = table.row(&id).await?;
-    let mut after = before.clone().unwrap_or_else(|| MappingRow {
-        partition_key: id.0,
-        sort_key: id.1,
-        attributes: Attributes::new(),
-    });
+    let Asked { id: (partition_key, sort_key), row: before, typed } = command.key.ask(&table).await?;
+    if let Some(next_step) = typed {
+        bail!("there is a row for these jobs and tags already, and nothing is written: {next_step}");
+    }
+    let mut after =
+        before.clone().unwrap_or(MappingRow { partition_key, sort_key, attributes: Attributes::new() });
     command.attributes.put_into(&mut after.attributes)?;
     if let StoredMapping::Unreadable { reason, .. } = after.read() {
         let next = match reason.as_str() {

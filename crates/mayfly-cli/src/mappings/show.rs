@@ -19,6 +19,8 @@ pub(super) struct Listing {
     mappings: Vec<Listed>,
     /// Rows of the table that were not asked for.
     others: usize,
+    /// Why all jobs are kept waiting, if they are. The row that says so is no mapping.
+    all_paused: Option<String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -48,7 +50,6 @@ impl Listing {
         job: Option<&str>,
         target: Option<TargetType>,
     ) -> Self {
-        let all = rows.len();
         let is_asked = |listed: &Listed| {
             let key = listed.key.as_ref();
             let is_of_project = |key: &MappingKey| key.project.as_ref() == project;
@@ -56,8 +57,20 @@ impl Listing {
                 && job.is_none_or(|job| key.is_some_and(|key| name_of(&key.pattern).starts_with(job)))
                 && (target.is_none() || listed.target == target)
         };
-        let mappings: Vec<Listed> = rows.into_iter().map(Listed::of).filter(is_asked).collect();
-        Self { others: all - mappings.len(), mappings }
+        let (mut mappings, mut others, mut all_paused) = (Vec::new(), 0, None);
+        for row in rows {
+            if let StoredMapping::Pause { reason } = row.read() {
+                all_paused = Some(reason);
+                continue;
+            }
+            let listed = Listed::of(row);
+            if is_asked(&listed) {
+                mappings.push(listed);
+            } else {
+                others += 1;
+            }
+        }
+        Self { mappings, others, all_paused }
     }
 }
 
@@ -75,7 +88,8 @@ impl Listed {
                 ..listed
             },
             StoredMapping::Unreadable { key, reason, .. } => Self { problem: Some(reason), key, ..listed },
-            StoredMapping::Pause { reason } => Self { paused: Some(reason), ..listed },
+            // It is no mapping, and is told beside them.
+            StoredMapping::Pause { .. } => listed,
         }
     }
 
@@ -124,6 +138,9 @@ impl Report for Listing {
         if self.others > 0 {
             // Writing to a String cannot fail.
             let _ = writeln!(text, "{}: not asked for.", counted(self.others, "further mapping"));
+        }
+        if let Some(reason) = &self.all_paused {
+            let _ = writeln!(text, "All jobs are kept waiting: {}; `mayfly resume`", printable(reason));
         }
         text
     }

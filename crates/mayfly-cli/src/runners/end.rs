@@ -3,10 +3,8 @@
 use std::process::ExitCode;
 
 use anyhow::{Context, bail};
-use aws_sdk_sts::error::ProvideErrorMetadata;
 use clap::Args;
 use mayfly_core::decide::{EndOrder, OneLine};
-use mayfly_core::error::Chain;
 use mayfly_core::mapping::TargetType;
 use mayfly_core::runner_name::RunnerName;
 use serde::{Deserialize, Serialize};
@@ -121,7 +119,9 @@ pub(super) async fn run(command: EndCommand) -> anyhow::Result<ExitCode> {
     let unasked = format!("{warning}; give --yes to end it");
     consent(&format!("{warning}.\nEnd it?"), &unasked, command.yes)?;
     let account = Account::connect(&command.aws).await?;
-    let by = caller(&account).await?;
+    let caller = account.caller().await?;
+    let by = caller.parse::<OneLine>();
+    let by = by.with_context(|| format!("the caller's ARN `{}` is not understood", printable(&caller)))?;
     let order = EndOrder { runner: runner.clone(), reason: command.reason, by, force: command.force };
     let function = format!("{}-reconciler", command.stack);
     let answer = account.invoke(&function, json!({ "end": order }).to_string()).await?;
@@ -131,16 +131,4 @@ pub(super) async fn run(command: EndCommand) -> anyhow::Result<ExitCode> {
     let ended = Ended::read(&answer.payload)?;
     command.output.print(&ended)?;
     Ok(ended.exit_code())
-}
-
-/// Who AWS says that we are. Takes no right.
-async fn caller(account: &Account) -> anyhow::Result<OneLine> {
-    let client = aws_sdk_sts::Client::new(account.config());
-    let identity = client
-        .get_caller_identity()
-        .send()
-        .await
-        .map_err(|error| account.explain("ask AWS who is calling", error.code(), &Chain(&error)))?;
-    let arn = identity.arn.unwrap_or_default();
-    arn.parse().with_context(|| format!("the caller's ARN `{}` is not understood", printable(&arn)))
 }

@@ -6,6 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use mayfly_core::ledger::{LedgerRecord, RunnerRecord};
 use mayfly_core::mapping::{RunnerSettings, TargetType};
 use mayfly_core::ports::Sweep;
+use mayfly_core::reconcile::{ReconcilePolicy, ended_after};
 use mayfly_core::status::Rank;
 use serde::Serialize;
 
@@ -37,7 +38,7 @@ struct Life {
     asked_for_at: Timestamp,
     /// The job it took, which may be another one.
     took: Option<String>,
-    /// When it must be gone.
+    /// When the reconciler ends it, whatever it does.
     deadline: Timestamp,
     why: String,
 }
@@ -78,13 +79,13 @@ impl Lives {
 impl Life {
     fn of(record: &LedgerRecord, runner: &RunnerRecord, now: Timestamp) -> Self {
         let settings = record.claim.as_ref().map(|claim| claim.request.settings.clone()).unwrap_or_default();
-        let deadline = runner.launched_at + seconds(settings.max_life_seconds);
-        let (state, since, why) = if now > deadline {
-            (State::Overdue, deadline, "is past its maximum life".to_owned())
-        } else {
-            let is_former = record.runner.as_ref().is_none_or(|last| last.name != runner.name);
-            stage(record, runner, is_former, &settings, now)
-        };
+        // A machine's own deadline is what its launch gives.
+        let deadline = ended_after(record, runner, None, &ReconcilePolicy::default());
+        let is_former = record.runner.as_ref().is_none_or(|last| last.name != runner.name);
+        let (mut state, mut since, mut why) = stage(record, runner, is_former, &settings, now);
+        if now > deadline {
+            (state, since, why) = (State::Overdue, deadline, format!("is past its maximum life; {why}"));
+        }
         Self {
             name: runner.name.to_string(),
             target: runner.name.target.as_str(),
@@ -102,7 +103,7 @@ impl Life {
     }
 }
 
-/// Where a runner stands that is within its time: its state, since when, and why it lives.
+/// Where a runner stands, if it is within its time: its state, since when, and why it lives.
 fn stage(
     record: &LedgerRecord,
     runner: &RunnerRecord,
@@ -260,7 +261,17 @@ mod tests {
         check(told, State::Leaving, "was told to end, and its registration is not gone yet");
         let late = "waits for its job, or should have left 1 min 40 s ago";
         check(launched(1, "mayfly-local-1", 400), State::Waiting, late);
-        check(launched(1, "mayfly-local-1", 3610), State::Overdue, "is past its maximum life");
+    }
+
+    /// With the reconciler's own allowance: a machine may take six minutes to start, and everything 90 s more.
+    #[test]
+    fn a_runner_is_overdue_when_the_reconciler_ends_it() {
+        let mut runs = taken(1, "mayfly-local-1", 2);
+        runs.runner.as_mut().unwrap().launched_at = NOW - SignedDuration::from_secs(3600 + 360 + 90);
+        let another = "took another's job: gitlab.example.com/380/2";
+        check(runs.clone(), State::Running, another);
+        runs.runner.as_mut().unwrap().launched_at -= SignedDuration::from_secs(1);
+        check(runs, State::Overdue, &format!("is past its maximum life; {another}"));
     }
 
     #[test]

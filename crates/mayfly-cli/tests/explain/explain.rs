@@ -15,6 +15,7 @@ const KEY: &str = "gitlab.example.com/380/1977";
 pub(crate) fn trials() -> Vec<Trial> {
     vec![
         trial("each_rule_and_each_row_has_its_verdict", verdicts()),
+        trial("rows_are_named_by_their_keys_as_they_are_written", typed_by_hand()),
         trial("the_default_target_is_that_of_the_stack", default_target()),
         trial("a_data_folder_has_the_default_of_mayfly_local", data_folder()),
         trial("a_job_that_goes_nowhere_has_an_exit_code_of_its_own", nowhere()),
@@ -84,6 +85,26 @@ async fn verdicts() {
     ]);
     let none = world.mayfly(&["explain", "--job", "build", "--tags", ""]).await.ends(0);
     none.says(&["tags     none", "goes to  LAMBDA", "by row job#build tags#\n"]);
+}
+
+async fn typed_by_hand() {
+    let world = World::new().await;
+    world
+        .put(&[
+            "job#hand tags#linux#arm LAMBDA",
+            "job#hand tags#arm#linux EC2",
+            "job#Hand tags#linux#arm LAMBDA",
+            "job#broken tags#b#a -",
+        ])
+        .await;
+    let json = world.mayfly(&["explain", "--job", "hand", "--output", "json"]).await.ends(0).json();
+    let keys: Vec<&str> =
+        json["rules"][2]["rows"].as_array().unwrap().iter().map(|row| row["row"].as_str().unwrap()).collect();
+    assert_eq!(keys, ["job#hand tags#arm#linux", "job#hand tags#linux#arm"], "{json}");
+    assert_eq!((&json["row"], &json["target"]["type"]), (&json!(keys[0]), &json!("EC2")), "{json}");
+    assert_eq!(json["near_misses"][0]["row"], "job#Hand tags#linux#arm", "{json}");
+    let json = world.mayfly(&["explain", "--job", "broken", "--output", "json"]).await.ends(3).json();
+    assert_eq!(json["row"], "job#broken tags#b#a", "{json}");
 }
 
 async fn default_target() {
@@ -191,6 +212,10 @@ async fn happened() {
     world.aws.forget_calls();
     let json = world.mayfly(&["explain", KEY, "--output", "json"]).await.ends(0).json();
     assert!(world.calls_of_tables() <= 4, "{:?}", world.aws.calls());
+    let stacks = world.aws.calls().into_iter().filter(|call| *call == "DescribeStacks").count();
+    assert_eq!(stacks, 1, "ledger and mappings are those of one installation");
+    let named = ["explain", KEY, "--table", LEDGER, "--mapping-table", "mayfly-mappings"];
+    world.mayfly(&named).await.ends(0).says(&["What happened to job"]);
     let happened = &json["happened"];
     assert_eq!(happened["key"], KEY, "{json}");
     assert_eq!(happened["explanation"], json!(record.explanation), "{json}");
@@ -264,4 +289,13 @@ async fn mistakes() {
         world.aws.answer_next("Scan", Reply::error(400, "ThrottlingException"));
     }
     world.mayfly(&["explain", "--job", "a"]).await.ends(1).complains(&["try again in a minute"]);
+    world.aws.refuse("Scan", "ExpiredTokenException");
+    let expired = "cannot read the mappings in eu-central-1: ";
+    for arguments in [&["explain", "--job", "a"][..], &["mappings", "lint"]] {
+        world.mayfly(arguments).await.ends(1).complains(&[expired, "have expired: sign in again"]);
+    }
+    for named in [["--table", LEDGER], ["--mapping-table", "mayfly-mappings"]] {
+        let said = "give --table and --mapping-table together, or --stack";
+        world.mayfly(&[&["explain", KEY], &named[..]].concat()).await.ends(2).complains(&[said]);
+    }
 }

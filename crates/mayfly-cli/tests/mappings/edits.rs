@@ -11,6 +11,8 @@ use crate::world::{ARN, World, mayfly};
 pub(crate) fn trials() -> Vec<Trial> {
     vec![
         trial("a_row_is_put_changed_shown_and_removed", put_and_remove()),
+        trial("a_file_of_attributes_says_nothing_of_the_key", key_in_a_file()),
+        trial("a_row_typed_by_hand_is_changed_by_its_own_keys_alone", typed_by_hand()),
         trial("every_change_is_kept_and_can_be_taken_back", history()),
         trial("a_change_is_taken_back_over_a_later_one_only_by_force", rollback_over_a_later_change()),
         trial("a_data_folder_is_edited_beside_its_server", data_folder()),
@@ -81,7 +83,48 @@ async fn put_and_remove() {
     assert_eq!(outcome["changes"][0]["before"]["owner"], "the build team", "{outcome}");
     assert_eq!(world.items().await, [] as [Value; 0]);
     world.mappings(&with(&["get"], &BUILD)).await.fails(3, "there is no row job#build tags#docker#linux");
-    assert_eq!(world.mappings(&with(&["rm", "--yes"], &BUILD)).await.ok(), "Nothing to change.\n");
+    let again = world.mappings(&with(&["rm", "--yes"], &BUILD)).await;
+    assert_eq!(again.stdout, "", "{again:?}");
+    again.fails(3, "there is no row job#build tags#docker#linux in the table: `mayfly mappings list`");
+}
+
+async fn key_in_a_file() {
+    let world = World::new().await;
+    let key = "pk: job#victim\nsk: tags#\njob: victim\nproject: g/a\ntags: [linux]\ntype: LOCAL\n";
+    let key = world.file("key.yaml", key);
+    let said = world
+        .mappings(&["put", "--yes", "--job", "build", "--file", &key])
+        .await
+        .fails(1, "there are 5 mistakes in");
+    assert!(
+        said.contains(&format!("\n{key}:1:1: `pk` belongs to the key, which the flags give\n")),
+        "{said}"
+    );
+    let within = "`tags` belongs to the key, which the flags give; an attribute of this name stands within `attributes`";
+    assert!(said.contains(&format!("\n{key}:5:1: {within}\n")), "{said}");
+    assert_eq!(world.items().await, [] as [Value; 0]);
+}
+
+async fn typed_by_hand() {
+    let world = World::new().await;
+    let row = json!({ "pk": { "S": "job#hand" }, "sk": { "S": "tags#linux#arm" }, "type": { "S": "EC2" } });
+    world.put(row.clone()).await;
+    let key = ["--job", "hand", "--tags", "linux,arm"];
+    let typed = "typed by hand in another way: give --pk 'job#hand' --sk 'tags#linux#arm'";
+    world.mappings(&with(&["get"], &key)).await.fails(3, typed);
+    world.mappings(&with(&["rm", "--yes"], &key)).await.fails(3, typed);
+    let put = with(&["put", "--yes", "--purchase", "spot"], &key);
+    let said = world.mappings(&with(&put, &["--type", "EC2"])).await.fails(1, typed);
+    assert!(
+        said.contains("there is a row for these jobs and tags already, and nothing is written"),
+        "{said}"
+    );
+    assert_eq!(world.items().await, [row]);
+    let key = ["--pk", "job#hand", "--sk", "tags#linux#arm"];
+    world.mappings(&with(&["put", "--yes", "--purchase", "spot"], &key)).await.ok();
+    assert_eq!(world.items().await[0]["purchase"], json!({ "S": "spot" }));
+    world.mappings(&with(&["rm", "--yes"], &key)).await.ok();
+    assert_eq!(world.items().await, [] as [Value; 0]);
 }
 
 async fn changes(world: &World, what: &[&str]) -> Vec<Value> {

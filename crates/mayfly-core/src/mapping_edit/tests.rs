@@ -120,6 +120,35 @@ fn rows_that_somebody_changed_since_are_named() {
 }
 
 #[test]
+fn a_pause_outlives_the_change_before_it_that_is_taken_back() {
+    let (plain, edited) = ([("type", "EC2")], [("type", "LOCAL")]);
+    let paused = |attributes: [(&'static str, &'static str); 1]| [attributes[0], (PAUSED, "broken")];
+    let check =
+        |change: RowChange, now: Option<&[(&str, &str)]>, expected: Option<&[(&str, &str)]>, since| {
+            let now: Vec<_> = now.map(|attributes| row("a", attributes)).into_iter().collect();
+            let back = rollback(std::slice::from_ref(&change), now.clone());
+            assert_eq!(!back.changed_since.is_empty(), since, "{change:?} {now:?}");
+            let expected: Vec<_> = expected.map(|attributes| row("a", attributes)).into_iter().collect();
+            assert_eq!(written(now, &back.changes), expected, "{change:?}");
+        };
+    let edit = RowChange::Change { before: row("a", &plain), after: row("a", &edited) };
+    check(edit.clone(), Some(&edited), Some(&plain), false);
+    check(edit, Some(&paused(edited)), Some(&paused(plain)), false);
+    let within = RowChange::Change { before: row("a", &paused(plain)), after: row("a", &paused(edited)) };
+    check(within, Some(&edited), Some(&plain), false);
+    // Its own pause is taken back with it, and by force over another one.
+    let pause = RowChange::Change { before: row("a", &plain), after: row("a", &paused(plain)) };
+    check(pause.clone(), Some(&paused(plain)), Some(&plain), false);
+    check(pause, Some(&[("type", "EC2"), (PAUSED, "still broken")]), Some(&plain), true);
+    let addition = RowChange::Add(row("a", &plain));
+    check(addition.clone(), Some(&plain), None, false);
+    check(addition, Some(&paused(plain)), None, true);
+    let removal = RowChange::Remove(row("a", &plain));
+    check(removal.clone(), None, Some(&plain), false);
+    check(removal, Some(&paused(edited)), Some(&paused(plain)), true);
+}
+
+#[test]
 fn a_change_is_known_by_its_moment() {
     let at = "2026-03-04T05:06:07.000089Z".parse().unwrap();
     let head = ChangeHead { at, who: String::new(), command: String::new(), planned: 0 };

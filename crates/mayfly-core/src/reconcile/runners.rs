@@ -27,6 +27,18 @@ pub(super) fn pick_up_by(
     up + seconds(settings_of(record).wait_timeout_seconds) + policy.overdue
 }
 
+/// Until when a runner that is there may live, whatever it does; then it is ended. A machine's own deadline counts before the one that
+/// its launch gives.
+pub fn ended_after(
+    record: &LedgerRecord,
+    runner: &RunnerRecord,
+    machine: Option<Timestamp>,
+    policy: &ReconcilePolicy,
+) -> Timestamp {
+    let life = seconds(settings_of(record).max_life_seconds);
+    machine.unwrap_or(runner.launched_at + life + policy.boot) + policy.overdue
+}
+
 fn settings_of(record: &LedgerRecord) -> RunnerSettings {
     record.claim.as_ref().map(|claim| claim.request.settings.clone()).unwrap_or_default()
 }
@@ -50,8 +62,7 @@ impl Judged<'_> {
             Presence::Missing if is_fresh => None,
             Presence::Missing => Some(self.lost(RunnerOutcome::MachineGone, Reason::NotThere)),
             Presence::There(machine) => {
-                let deadline = machine.and_then(|machine| machine.deadline).unwrap_or(self.deadline());
-                if self.index.now > deadline + self.policy.overdue {
+                if self.is_past_its_life(machine.and_then(|machine| machine.deadline)) {
                     return Some(self.end(EndOnlyIf::Always, Reason::PastMaximumLife));
                 }
                 self.there()
@@ -90,7 +101,7 @@ impl Judged<'_> {
         if index.job_on(&runner.name, runner.registered).is_some() {
             return None;
         }
-        if index.now > self.deadline() + policy.overdue {
+        if self.is_past_its_life(None) {
             return Some(self.lost(RunnerOutcome::Deadline, Reason::PastMaximumLife));
         }
         let is_settled = index.now.duration_since(record.changed_at()) >= policy.grace;
@@ -111,10 +122,8 @@ impl Judged<'_> {
         self.index.now > pick_up_by(self.record, self.runner, self.policy)
     }
 
-    /// When it must be gone, whatever it does.
-    fn deadline(&self) -> Timestamp {
-        let life = seconds(settings_of(self.record).max_life_seconds);
-        self.runner.launched_at + life + self.policy.boot
+    fn is_past_its_life(&self, machine: Option<Timestamp>) -> bool {
+        self.index.now > ended_after(self.record, self.runner, machine, self.policy)
     }
 
     fn lost(&self, outcome: RunnerOutcome, reason: Reason) -> Repair {

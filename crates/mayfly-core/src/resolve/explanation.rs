@@ -55,6 +55,8 @@ pub enum Look {
 /// One row looked at.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RowLook {
+    /// Its place among the rows that were given, for whoever knows how its keys are written.
+    pub place: usize,
     /// The row's key.
     pub key: MappingKey,
     /// Its target; `None` if the row cannot be used.

@@ -7,6 +7,8 @@ use crate::mapping::{MappingKey, NamePattern, StoredMapping};
 /// A row that is nearly for a job.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NearMiss {
+    /// Its place among the rows that were given, for whoever knows how its keys are written.
+    pub place: usize,
     /// The row's key.
     pub key: MappingKey,
     /// Why it is not for the job.
@@ -16,13 +18,14 @@ pub struct NearMiss {
 /// Rows with the job's name that are for another project, and rows whose name or project is the job's but for capital letters or
 /// spaces at an end; at most `most`, in the order of their keys. A row that is for the job is none.
 pub fn near_misses(input: &ResolveInput<'_>, most: usize) -> Vec<NearMiss> {
-    let mut misses: Vec<NearMiss> = input.rows.iter().filter_map(|row| near_miss(row, input)).collect();
+    let rows = input.rows.iter().enumerate();
+    let mut misses: Vec<NearMiss> = rows.filter_map(|(place, row)| near_miss(place, row, input)).collect();
     misses.sort_by(|a, b| a.key.cmp(&b.key));
     misses.truncate(most);
     misses
 }
 
-fn near_miss(row: &StoredMapping, input: &ResolveInput<'_>) -> Option<NearMiss> {
+fn near_miss(place: usize, row: &StoredMapping, input: &ResolveInput<'_>) -> Option<NearMiss> {
     let key = match row {
         StoredMapping::Readable(mapping) => &mapping.key,
         StoredMapping::Unreadable { key, .. } => key.as_ref()?,
@@ -44,7 +47,7 @@ fn near_miss(row: &StoredMapping, input: &ResolveInput<'_>) -> Option<NearMiss> 
             "its name is written with other capital letters or spaces".to_owned()
         }
     };
-    Some(NearMiss { key: key.clone(), reason })
+    Some(NearMiss { place, key: key.clone(), reason })
 }
 
 enum Fit {

@@ -119,6 +119,20 @@ pub(super) fn read(node: Node, complaints: &mut Vec<Complaint>) -> Option<Entry>
     (complaints.len() == before).then_some(Entry { row, is_raw, places })
 }
 
+/// What is wrong with attributes that say which row they are for: that is said elsewhere, and may be another one.
+pub(super) fn key_among(fields: &[(Key, Node)]) -> Vec<Complaint> {
+    let is_key = |name: &str| TAKEN.contains(&name) && name != "attributes";
+    let keys = fields.iter().filter(|(key, _)| is_key(&key.name));
+    let complaint = |(key, _): &(Key, Node)| {
+        let within = match key.name.as_str() {
+            "pk" | "sk" => "",
+            _ => "; an attribute of this name stands within `attributes`",
+        };
+        Complaint::new(key.at, format!("`{}` belongs to the key, which the flags give{within}", key.name))
+    };
+    keys.map(complaint).collect()
+}
+
 /// Reads the attributes of a row, without those of its key.
 pub(super) fn read_own(
     at: Position,

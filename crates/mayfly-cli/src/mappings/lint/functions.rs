@@ -1,48 +1,31 @@
 //! Asks Lambda for the functions that mappings name.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
 
 use aws_sdk_lambda::Client;
 use aws_sdk_lambda::error::ProvideErrorMetadata;
-use indicatif::ProgressBar;
 use mayfly_core::error::Chain;
 use mayfly_core::lint::{FunctionFact, TableRow};
 use mayfly_core::mapping::{StoredMapping, Target};
 use mayfly_core::resolve::DefaultTarget;
-use tokio::task::JoinSet;
 
 use crate::installation::aws::Account;
-
-/// How many are asked for at once. Lambda lets an account ask 100 times a second (quotas, control plane).
-const AT_ONCE: usize = 8;
+use crate::many::{AT_ONCE, for_each};
 
 /// What is known of each function that a row or the default target names. A function that could not be asked for is a fact too.
 pub(super) async fn look_up(
     account: &Account,
     rows: &[TableRow],
     default: Option<&DefaultTarget>,
-) -> anyhow::Result<BTreeMap<String, FunctionFact>> {
-    let arns = named(rows, default);
-    let bar = ProgressBar::new(u64::try_from(arns.len())?).with_message("asking for functions");
-    bar.enable_steady_tick(Duration::from_millis(200));
+) -> BTreeMap<String, FunctionFact> {
     let client = Client::new(account.config());
-    let (mut asked, mut facts) = (JoinSet::new(), BTreeMap::new());
-    let mut arns = arns.into_iter();
-    loop {
-        while asked.len() < AT_ONCE
-            && let Some(arn) = arns.next()
-        {
-            let client = client.clone();
-            asked.spawn(async move { (ask(&client, &arn).await, arn) });
-        }
-        let Some(answered) = asked.join_next().await else { break };
-        let (fact, arn) = answered?;
-        facts.insert(arn, fact);
-        bar.inc(1);
-    }
-    bar.finish_and_clear();
-    Ok(facts)
+    let ask_one = |arn: String| {
+        let client = client.clone();
+        async move { (ask(&client, &arn).await, arn) }
+    };
+    let arns = named(rows, default).into_iter().collect();
+    let asked = for_each(arns, AT_ONCE, "asking for functions", ask_one).await;
+    asked.into_iter().map(|(fact, arn)| (arn, fact)).collect()
 }
 
 fn named(rows: &[TableRow], default: Option<&DefaultTarget>) -> BTreeSet<String> {

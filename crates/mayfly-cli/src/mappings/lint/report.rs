@@ -5,7 +5,7 @@ use std::fmt::Write;
 use mayfly_core::lint::{Finding, LintRule, Place, Severity};
 use serde::Serialize;
 
-use crate::output::printable;
+use crate::output::{counted, printable};
 
 /// What was found, and in how much. JSON keeps these names.
 #[derive(Debug, Serialize)]
@@ -88,21 +88,16 @@ impl Summary {
     fn to_line(&self) -> String {
         let mut line = format!(
             "{}, {} and {} in {}",
-            count(self.errors, "error"),
-            count(self.warnings, "warning"),
-            count(self.notes, "note"),
-            count(self.looked.rows, "row")
+            counted(self.errors, "error"),
+            counted(self.warnings, "warning"),
+            counted(self.notes, "note"),
+            counted(self.looked.rows, "row")
         );
         if let Some(jobs) = self.looked.jobs {
-            line = line + " and " + &count(jobs, "job");
+            line = line + " and " + &counted(jobs, "job");
         }
         line + "\n"
     }
-}
-
-fn count(number: usize, what: &str) -> String {
-    let plural = if number == 1 { "" } else { "s" };
-    format!("{number} {what}{plural}")
 }
 
 impl FindingView {

@@ -2,22 +2,21 @@
 
 use std::path::PathBuf;
 
-use anyhow::{Context, anyhow, bail};
-use aws_sdk_sts::error::ProvideErrorMetadata;
+use anyhow::bail;
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
-use mayfly_aws::answer_code;
 use mayfly_aws::dynamodb::MappingTable;
-use mayfly_core::error::{Chain, PortError};
+use mayfly_core::error::PortError;
 use mayfly_core::row::MappingRow;
 use mayfly_local::mappings::EmbeddedMappings;
 
-use crate::installation::DEFAULT_STACK;
-use crate::installation::aws::{Account, AwsFlags};
+use super::aws::AwsFlags;
+use super::place::Place;
+use super::{DEFAULT_STACK, Installation};
 
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Installation")]
-pub(super) struct TableFlags {
+pub(crate) struct TableFlags {
     /// The data folder of a `mayfly local` on this machine, whether or not that runs. If its settings file has mappings, they
     /// replace the table's at each start.
     #[arg(long, value_name = "FOLDER", conflicts_with_all = ["stack", "mapping_table", "history_table", "profile", "region"])]
@@ -38,62 +37,82 @@ pub(super) struct TableFlags {
 
 /// What a command does with the table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Need {
+pub(crate) enum Need {
     Mappings,
     History,
 }
 
 /// The table of an installation. It answers as long as this value lives.
-pub(super) struct OpenedTable {
-    kind: Kind,
+pub(crate) struct OpenedTable {
+    store: Store,
+    place: Place,
 }
 
-enum Kind {
+enum Store {
     Embedded(EmbeddedMappings),
-    Deployed { table: MappingTable, account: Box<Account> },
+    Deployed(MappingTable),
 }
 
 impl TableFlags {
-    pub(super) async fn open(&self, need: Need) -> anyhow::Result<OpenedTable> {
-        if let Some(data_dir) = &self.data_dir {
-            return Ok(OpenedTable { kind: Kind::Embedded(EmbeddedMappings::open(data_dir).await?) });
-        }
-        let account = Account::connect(&self.aws).await?;
-        let (table, history) = if let Some(table) = &self.mapping_table {
-            (table.clone(), self.history_table.clone())
-        } else {
-            let stack = account.stack(&self.stack).await?;
-            let history =
-                if need == Need::History { Some(stack.output("MappingHistoryTable")?) } else { None };
-            (stack.output("MappingTable")?.to_owned(), history.map(str::to_owned))
-        };
-        if need == Need::History && history.is_none() {
+    pub(crate) async fn open(&self, need: Need) -> anyhow::Result<OpenedTable> {
+        let stack = self.mapping_table.is_none().then_some(self.stack.as_str());
+        let installation = Installation::find(self.data_dir.as_deref(), stack, &self.aws).await?;
+        let is_deployed = installation.account().is_some();
+        if is_deployed
+            && need == Need::History
+            && self.mapping_table.is_some()
+            && self.history_table.is_none()
+        {
             bail!(
                 "the table of the history is not known: give --history-table beside --mapping-table, or --stack"
             );
         }
-        let table = MappingTable::new(account.dynamodb(), table, history.unwrap_or_default());
-        Ok(OpenedTable { kind: Kind::Deployed { table, account: Box::new(account) } })
+        let history = match need {
+            Need::History if is_deployed => {
+                installation.output(self.history_table.as_deref(), "MappingHistoryTable")?
+            }
+            _ => String::new(),
+        };
+        OpenedTable::new(&installation, self.mapping_table.as_deref(), history).await
     }
 }
 
 impl OpenedTable {
-    pub(super) fn get(&self) -> &MappingTable {
-        match &self.kind {
-            Kind::Embedded(embedded) => embedded.table(),
-            Kind::Deployed { table, .. } => table,
+    /// The table of an installation: that of this name, or the one that its stack tells. A deployed one is only read if its
+    /// history is not named.
+    pub(crate) async fn new(
+        installation: &Installation,
+        table: Option<&str>,
+        history: String,
+    ) -> anyhow::Result<Self> {
+        let place = installation.place.clone();
+        let store = match &place {
+            Place::DataFolder(folder) => Store::Embedded(EmbeddedMappings::open(folder).await?),
+            Place::Account(account) => {
+                let table = installation.output(table, "MappingTable")?;
+                Store::Deployed(MappingTable::new(account.dynamodb(), table, history))
+            }
+        };
+        Ok(Self { store, place })
+    }
+
+    pub(crate) fn get(&self) -> &MappingTable {
+        match &self.store {
+            Store::Embedded(embedded) => embedded.table(),
+            Store::Deployed(table) => table,
         }
     }
 
-    /// All rows in the order of their keys.
-    pub(super) async fn rows(&self) -> anyhow::Result<Vec<MappingRow>> {
+    /// All rows in the order of their keys as they are written. The dispatcher reads the same way: one scan, which is one call for
+    /// each MB, some thousands of rows. Keys typed by hand cannot be asked for one by one, nor can all beginnings of a name.
+    pub(crate) async fn rows(&self) -> anyhow::Result<Vec<MappingRow>> {
         let progress = spinner();
         let rows = self.get().rows(|read| progress.set_message(format!("{read} mappings read"))).await;
         progress.finish_and_clear();
         rows.map_err(|error| self.explain("read the mappings", &error))
     }
 
-    pub(super) async fn row(
+    pub(crate) async fn row(
         &self,
         (partition_key, sort_key): &(String, String),
     ) -> anyhow::Result<Option<MappingRow>> {
@@ -102,35 +121,16 @@ impl OpenedTable {
     }
 
     /// What failed, and what to do.
-    pub(super) fn explain(&self, what: &str, error: &PortError) -> anyhow::Error {
-        let chain = Chain(error);
-        match &self.kind {
-            Kind::Deployed { account, .. } => {
-                // In the reasons of a transaction the same things have other names.
-                let code = match answer_code(error) {
-                    Some("ThrottlingError" | "ProvisionedThroughputExceeded") => Some("ThrottlingException"),
-                    code => code,
-                };
-                account.explain(what, code, &chain)
-            }
-            Kind::Embedded(_) if error.is_transient() => {
-                anyhow!("cannot {what}: {chain}; try again: the store is in use")
-            }
-            Kind::Embedded(_) => anyhow!("cannot {what}: {chain}"),
-        }
+    pub(crate) fn explain(&self, what: &str, error: &PortError) -> anyhow::Error {
+        self.place.explain(what, error)
     }
 
     /// Who makes a change: the ARN of the AWS identity, or the user of this machine.
-    pub(super) async fn who(&self) -> anyhow::Result<String> {
-        let account = match &self.kind {
-            Kind::Embedded(_) => return Ok(local_user()),
-            Kind::Deployed { account, .. } => account,
-        };
-        let answer = aws_sdk_sts::Client::new(account.config()).get_caller_identity().send().await;
-        let answer = answer.map_err(|error| {
-            account.explain("ask AWS whose credentials these are", error.code(), &Chain(&error))
-        })?;
-        answer.arn.context("AWS does not say whose credentials these are")
+    pub(crate) async fn who(&self) -> anyhow::Result<String> {
+        match &self.place {
+            Place::DataFolder(_) => Ok(local_user()),
+            Place::Account(account) => account.caller().await,
+        }
     }
 }
 
