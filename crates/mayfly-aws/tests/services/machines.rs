@@ -1,12 +1,12 @@
 //! Machines, over a stand-in EC2. What assignments need besides is tested with the embedded store.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use aws_sdk_ec2::config::timeout::TimeoutConfig;
 use mayfly_aws::ec2::Ec2Backend;
 use mayfly_core::error::Chain;
-use mayfly_core::ids::{JobKey, ProjectId, ResourceId};
+use mayfly_core::ids::{JobKey, ResourceId};
 use mayfly_core::launch::ClientToken;
 use mayfly_core::machine::Market;
 use mayfly_core::ports::{FleetOutcome, LiveMachine, MachineBackend};
@@ -356,13 +356,7 @@ async fn machines_of_this_stack_that_live_are_listed_and_their_tags_read_as_far_
     let deadline = Some(order.deadline);
     let mut listed = world.backend.list().await.unwrap();
     listed.sort_by(|one, other| one.id.cmp(&other.id));
-    let projects: BTreeSet<ProjectId> = order.members.iter().map(|key| key.project).collect();
-    let machine = |id: &ResourceId, deadline, launch| LiveMachine {
-        id: id.clone(),
-        deadline,
-        launch,
-        projects: projects.iter().copied().collect(),
-    };
+    let machine = |id: &ResourceId, deadline, launch| LiveMachine { id: id.clone(), deadline, launch };
     let expected = [
         machine(&ours[1], None, Some(token())),
         machine(&ours[2], deadline, None),
