@@ -24,8 +24,8 @@ pub(super) const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "a runner is ended because its job ended, wherever it is by now",
         file: "crates/mayfly-core/src/decide/finish.rs",
-        find: "        None => None,\n    };",
-        replace: "        None => job.live_runner(),\n    };",
+        find: "None => input.owner.map(|_| &job),",
+        replace: "None => Some(&job),",
     },
     Mutant {
         name: "a runner that has another job by now is ended by a late event",
@@ -120,8 +120,8 @@ pub(super) const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "a hung machine is never ended",
         file: "crates/mayfly-core/src/reconcile/runners.rs",
-        find: "if self.index.now > deadline + self.policy.overdue {\n                    return Some(self.end(EndOnlyIf::Always, Reason::PastMaximumLife));",
-        replace: "if self.index.now > deadline + self.policy.overdue * 1000 {\n                    return Some(self.end(EndOnlyIf::Always, Reason::PastMaximumLife));",
+        find: "if self.is_past_its_life(machine.and_then(|machine| machine.deadline)) {",
+        replace: "if self.is_past_its_life(None) && self.policy.max_ends > 1000 {",
     },
     Mutant {
         name: "a machine that died unheard is believed to live",
