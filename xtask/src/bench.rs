@@ -62,13 +62,15 @@ fn find(name: &str) -> Result<&'static Benchmark> {
     bail!("no benchmark is called {name:?}; known: {}", known.join(", "))
 }
 
-/// Builds a program as it is shipped, and says where it is. Each in a build of its own: built together they would have the
-/// dependencies' features of each other.
+/// Builds a program as it is shipped, in the folder of its package, which may have a release profile of its own, and says where it
+/// is. Each in a build of its own: built together they would have the dependencies' features of each other.
 fn build(program: &Program, root: &Utf8Path) -> Result<Utf8PathBuf> {
     let Program { package, kind, name } = program;
     println!("building {name} for release");
     let arguments = ["build", "--release", "--package", package, kind, name];
-    let messages = output_of(cargo(root, &arguments).args(["--message-format", "json-render-diagnostics"]))?;
+    let folder = root.join("crates").join(package);
+    let messages =
+        output_of(cargo(&folder, &arguments).args(["--message-format", "json-render-diagnostics"]))?;
     executable_in(&messages, name).with_context(|| format!("cargo does not say where it has put {name}"))
 }
 

@@ -54,7 +54,7 @@ pub(crate) async fn assign(
         }
         return noted.map(|_| Assigned::Overtaken);
     }
-    let settings = claim.request.settings;
+    let settings = claim.request.settings.clone();
     let life = SignedDuration::try_from(settings.max_life()).unwrap_or(SignedDuration::from_hours(1));
     Ok(Assigned::Ready(Box::new(Assignment {
         runner,

@@ -2,6 +2,7 @@
 
 use std::fmt::{self, Write};
 use std::str::FromStr;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -110,8 +111,8 @@ pub struct Claim {
     pub refusals: u32,
     /// The step in the plan that is being tried; the first is 0.
     pub step: u32,
-    /// What is to be started.
-    pub request: LaunchRequest,
+    /// What is to be started. It is frozen: all copies of the record share it.
+    pub request: Arc<LaunchRequest>,
     /// The registration made for this step, if that is known: a repeated launch replaces it.
     pub registered: Option<RunnerId>,
     /// The call that starts its machine, from just before it is made.

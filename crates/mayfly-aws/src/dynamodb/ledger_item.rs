@@ -1,5 +1,7 @@
 //! The ledger's record as it is stored, apart from the record the rest of Mayfly knows.
 
+use std::sync::Arc;
+
 use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::Timestamp;
 use mayfly_core::error::Chain;
@@ -323,7 +325,7 @@ impl From<ClaimItem> for Claim {
             lost_runners: item.lost_runners,
             refusals: item.refusals,
             step: item.step,
-            request: LaunchRequest {
+            request: Arc::new(LaunchRequest {
                 target: item.request.target,
                 settings: RunnerSettings {
                     executor: settings.executor,
@@ -340,7 +342,7 @@ impl From<ClaimItem> for Claim {
                 protection: item.request.protection,
                 machine: item.request.machine,
                 steps: item.request.steps,
-            },
+            }),
             registered: item.registered,
             fleet: item.fleet,
         }

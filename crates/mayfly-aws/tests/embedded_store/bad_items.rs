@@ -1,6 +1,7 @@
 //! Items that we would not have written: of another version, half written, or of nobody knows what.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::SignedDuration;
@@ -84,7 +85,7 @@ async fn an_item_of_an_older_version_is_read_and_written_over() {
     record.retry = None;
     let claim = record.claim.as_mut().unwrap();
     claim.refusals = 0;
-    claim.request.settings.retries_after_loss = 0;
+    Arc::make_mut(&mut claim.request).settings.retries_after_loss = 0;
     assert_eq!(ledger.get(&record.key, NOW).await.unwrap().as_ref(), Some(&record));
     assert_eq!(ledger.open().await.unwrap(), Sweep::default(), "it does not say yet that it is open");
     assert_eq!(ledger.put(&record, NOW).await.unwrap(), Written::Yes);

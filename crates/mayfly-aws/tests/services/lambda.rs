@@ -46,7 +46,7 @@ fn order(target: Target, protection: RefProtection) -> LaunchOrder {
         protection,
         machine: None,
     };
-    LaunchOrder { token, request, assignment }
+    LaunchOrder { token, request: request.into(), assignment }
 }
 
 fn function_order() -> LaunchOrder {

@@ -1,6 +1,7 @@
 //! Events that never come, and what dead processes leave behind: the reconciler makes it good.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
@@ -180,7 +181,7 @@ fn abandoned(scene: &Scene, job: JobId, now: Timestamp) -> LedgerRecord {
         lost_runners: 0,
         refusals: 0,
         step: 0,
-        request: LaunchRequest {
+        request: Arc::new(LaunchRequest {
             target: Target::Local,
             settings: RunnerSettings { wait_timeout_seconds: 5, ..RunnerSettings::default() },
             mapping: "default".to_owned(),
@@ -189,7 +190,7 @@ fn abandoned(scene: &Scene, job: JobId, now: Timestamp) -> LedgerRecord {
             protection: RefProtection::Unknown,
             machine: None,
             steps: vec![LaunchStep::Local],
-        },
+        }),
         registered: None,
         fleet: None,
     });

@@ -94,6 +94,8 @@ fn earliest(moment: &mut Option<Timestamp>, at: Timestamp) {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use jiff::SignedDuration;
 
     use super::super::{
@@ -135,7 +137,7 @@ mod tests {
             refusals: 0,
             lost_runners: 0,
             step: 0,
-            request: LaunchRequest {
+            request: Arc::new(LaunchRequest {
                 steps: LaunchStep::plan_for(&target),
                 target,
                 settings: RunnerSettings::default(),
@@ -144,7 +146,7 @@ mod tests {
                 project: ProjectId(1),
                 protection: RefProtection::Unknown,
                 machine: None,
-            },
+            }),
             registered: None,
             fleet: Some(ClientToken::from_text("fleet")),
         });

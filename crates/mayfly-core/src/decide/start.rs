@@ -1,6 +1,7 @@
 //! `decide_start`: a job waits. Is a runner to be started for it, and which?
 
 use std::fmt;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 
@@ -184,7 +185,7 @@ pub fn decide_start(input: &StartInput<'_>) -> StartDecision {
         claim.lease_until = input.now + input.policy.lease;
         if let (GitlabView::Known(view), None) = (input.gitlab, claim.registered) {
             // GitLab may have been silent when the claim was made; nothing was registered with its tags yet.
-            claim.request.tags.clone_from(&view.tags);
+            Arc::make_mut(&mut claim.request).tags.clone_from(&view.tags);
         }
         record.enter(LedgerState::Claimed, "taken over: the claim had run out", input.now);
         return StartDecision { record: Some(record), action: StartAction::Launch(Launch::Again) };
@@ -325,7 +326,7 @@ fn claim(mut record: LedgerRecord, request: LaunchRequest, input: &StartInput<'_
         lost_runners,
         refusals,
         step: 0,
-        request,
+        request: Arc::new(request),
         registered: None,
         fleet: None,
     });

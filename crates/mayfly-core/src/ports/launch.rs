@@ -1,5 +1,7 @@
 //! Where runners start, as ports.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use jiff::Timestamp;
 
@@ -17,7 +19,7 @@ pub struct LaunchOrder {
     /// The same for every repetition of this launch.
     pub token: ClientToken,
     /// The frozen request.
-    pub request: LaunchRequest,
+    pub request: Arc<LaunchRequest>,
     /// What the runner must know.
     pub assignment: Assignment,
 }

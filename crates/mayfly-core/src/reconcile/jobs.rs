@@ -145,7 +145,7 @@ struct Kind<'a> {
 
 impl<'a> Kind<'a> {
     fn of(record: &'a LedgerRecord) -> Option<Self> {
-        let LaunchRequest { mapping, tags, project, .. } = &record.claim.as_ref()?.request;
+        let LaunchRequest { mapping, tags, project, .. } = &*record.claim.as_ref()?.request;
         Some(Self { project: (&record.key.host, *project), mapping, tags })
     }
 }

@@ -189,7 +189,7 @@ impl Dispatcher {
         });
         let Some(mut record) = decision.record else { return At::Idle };
         if let Some(claim) = record.claim.as_mut() {
-            claim.request.steps = PLAN.to_vec();
+            Arc::make_mut(&mut claim.request).steps = PLAN.to_vec();
         }
         match (scene.ledger.put(record), decision.action) {
             (Some(held), StartAction::Launch(_)) => launch(held, scene.world),

@@ -91,13 +91,13 @@ async fn an_unknown_machine(installation: Arc<Installation>) {
     nothing_is_left(&installation).await;
 }
 
-/// All records and calls in the ledger, by key; not what the reconciler left to itself.
+/// All records and calls in the ledger, by key; not what the reconciler left to itself, nor what is open: the dispatcher may be at it.
 async fn ledger(installation: &Installation) -> HashMap<String, HashMap<String, AttributeValue>> {
     let table = installation.output("autoscaler", "LedgerTable");
     let found = installation.connection.dynamodb().scan().table_name(table).send().await.unwrap();
     let items = found.items.unwrap_or_default().into_iter();
     let keyed = items.map(|item| (item["pk"].as_s().unwrap().clone(), item));
-    keyed.filter(|(key, _)| !key.starts_with("reconciler#")).collect()
+    keyed.filter(|(key, item)| !key.starts_with("reconciler#") && !item.contains_key("open")).collect()
 }
 
 /// True if nobody has ended the instance.

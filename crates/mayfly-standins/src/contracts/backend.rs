@@ -90,5 +90,5 @@ fn order(job: u64, target: &Target, gitlab_url: &Url) -> LaunchOrder {
         deadline: NOW + jiff::SignedDuration::from_hours(100 * 365 * 24),
         job_credentials: None,
     };
-    LaunchOrder { token, request, assignment }
+    LaunchOrder { token, request: request.into(), assignment }
 }

@@ -2,6 +2,7 @@
 #![expect(clippy::expect_used, reason = "a contract suite is a test")]
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 use mayfly_core::event::JobEvent;
@@ -125,7 +126,7 @@ fn full_claim() -> Claim {
         lost_runners: 3,
         refusals: 4,
         step: 2,
-        request: LaunchRequest {
+        request: Arc::new(LaunchRequest {
             target: Target::Lambda {
                 arn: "arn:aws:lambda:eu-central-1:123456789012:function:shell".to_owned(),
             },
@@ -144,7 +145,7 @@ fn full_claim() -> Claim {
             protection: RefProtection::Protected,
             machine: Some(full_machine_request()),
             steps: vec![LaunchStep::Ec2Spot, LaunchStep::Ec2OnDemand, LaunchStep::Lambda, LaunchStep::Local],
-        },
+        }),
         registered: Some(RunnerId(7)),
         fleet: Some(ClientToken::new(&"gitlab.example.com/380/1977".parse().expect("a job key"), 1, 2)),
     }

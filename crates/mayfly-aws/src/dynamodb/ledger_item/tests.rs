@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::SignedDuration;
 use mayfly_core::error::Chain;
@@ -80,7 +82,7 @@ fn every_state_and_rank_is_read_back() {
     }
     for target in [Target::Ec2(MachineSpec::default()), Target::Ec2(full_machine_spec()), Target::Local] {
         let mut record = full_record(KEY, RUNNER);
-        record.claim.as_mut().unwrap().request.target = target;
+        Arc::make_mut(&mut record.claim.as_mut().unwrap().request).target = target;
         check(&record);
     }
 }
@@ -111,9 +113,9 @@ fn an_item_from_before_protection_and_machines_were_known_is_read() {
     request.insert("target".to_owned(), AttributeValue::M([("type".to_owned(), text("EC2"))].into()));
     let claim = record.claim.as_mut().unwrap();
     claim.fleet = None;
-    claim.request.protection = RefProtection::Unknown;
-    claim.request.machine = None;
-    claim.request.target = Target::Ec2(MachineSpec::default());
+    Arc::make_mut(&mut claim.request).protection = RefProtection::Unknown;
+    Arc::make_mut(&mut claim.request).machine = None;
+    Arc::make_mut(&mut claim.request).target = Target::Ec2(MachineSpec::default());
     let runner = record.runner.as_mut().unwrap();
     runner.moments = Moments::default();
     runner.stopped_at = None;
@@ -278,9 +280,10 @@ proptest! {
         claim.lease_until = moments[0].0;
         claim.attempt = attempt;
         claim.registered = Some(RunnerId(runner));
-        claim.request.tags = tags.iter().collect();
-        claim.request.settings.max_life_seconds = life;
-        claim.request.settings.pass_env = tags;
+        let request = Arc::make_mut(&mut claim.request);
+        request.tags = tags.iter().collect();
+        request.settings.max_life_seconds = life;
+        request.settings.pass_env = tags;
         prop_assert_eq!(to_record(to_item(&record).unwrap()).unwrap(), as_stored(&record));
     }
 }

@@ -1,5 +1,7 @@
 //! One thing out of order, and what is done about it.
 
+use std::sync::Arc;
+
 use jiff::SignedDuration;
 
 use crate::ledger::{LedgerRecord, LedgerState, RETENTION, Retry};
@@ -340,7 +342,8 @@ fn what_is_about_to_be_written_down_is_no_orphan() {
 fn a_job_whose_machine_died_under_it_is_retried_if_its_mapping_allows_it() {
     let dead = |allowed| {
         let mut record = ended(took(in_state(up(1), LedgerState::Running, ago(400)), 1), 121);
-        record.claim.as_mut().unwrap().request.settings.retries_after_loss = allowed;
+        let request = &mut record.claim.as_mut().unwrap().request;
+        Arc::make_mut(request).settings.retries_after_loss = allowed;
         record
     };
     let scene = |record| Scene::empty().record(record).live(1, JobStatus::Running, Some(&machine(1)));

@@ -1,6 +1,7 @@
 //! A world to look at, made by hand.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -209,7 +210,7 @@ pub(super) fn claimed(record: LedgerRecord, lease_until: Timestamp) -> LedgerRec
         lost_runners: 0,
         refusals: 0,
         step: 0,
-        request: LaunchRequest {
+        request: Arc::new(LaunchRequest {
             steps: LaunchStep::plan_for(&Target::Ec2(spec.clone())),
             target: Target::Ec2(spec),
             settings: RunnerSettings::default(),
@@ -218,7 +219,7 @@ pub(super) fn claimed(record: LedgerRecord, lease_until: Timestamp) -> LedgerRec
             project: record.key.project,
             protection: RefProtection::Unknown,
             machine: None,
-        },
+        }),
         registered: None,
         fleet: Some(ClientToken::new(&record.key, 0, 0)),
     });
