@@ -30,8 +30,11 @@ pub(crate) fn change(aws: &StandinAws, words: &[&str]) -> Result<(), ScenarioErr
         }
         ["has-stack-parameter", stack, name, value] => aws.put_stack_parameters(stack, &[(name, value)]),
         ["has-dead-letter", key, status, received_at] => {
-            let id = format!("m-{}", aws.kept(&queue("mayfly-dead-letters")).len() + 1);
-            aws.put_message(&queue("mayfly-dead-letters"), &id, &letter(&event(key, status, received_at)));
+            put_message(aws, "mayfly-dead-letters", &letter(&event(key, status, received_at)));
+        }
+        ["has-dead-launch", key, received_at] => {
+            let launch = json!({ "action": "start", "event": event(key, "pending", received_at) });
+            put_message(aws, "mayfly-autoscaler-launch-dead-letters", &launch);
         }
         ["has-archived", key, status, received_at] => {
             let detail = event(key, status, received_at);
@@ -41,6 +44,11 @@ pub(crate) fn change(aws: &StandinAws, words: &[&str]) -> Result<(), ScenarioErr
         _ => return Err(wrong(&"this is not known")),
     }
     Ok(())
+}
+
+fn put_message(aws: &StandinAws, name: &str, body: &Value) {
+    let id = format!("m-{}", aws.kept(&queue(name)).len() + 1);
+    aws.put_message(&queue(name), &id, body);
 }
 
 fn event(key: &str, status: &str, received_at: &str) -> Value {
