@@ -82,6 +82,9 @@ fn as_yaml() -> String {
     })
 }
 
+const AUTHORIZATION: &str =
+    "AWS4-HMAC-SHA256 Credential=a/20260101/us-east-1/dynamodb/aws4_request, SignedHeaders=host, Signature=0";
+
 /// Every table has the keys `pk` and `sk`, but for the ledger's, which nobody asks here.
 async fn make_tables(file: &Path) -> anyhow::Result<()> {
     let path = file.to_str().context("a path in UTF-8")?;
@@ -94,6 +97,8 @@ async fn make_tables(file: &Path) -> anyhow::Result<()> {
         let _ = stopped.await;
     };
     let server = tokio::spawn(dynoxide::server::serve_with_shutdown(listener, database, shutdown));
+    // An error says that it was installed before.
+    let _ = rustls::crypto::ring::default_provider().install_default();
     let client = reqwest::Client::builder().build()?;
     for table in ["mayfly-mappings", "mayfly-mapping-history"] {
         let attribute = |name: &str| json!({ "AttributeName": name, "AttributeType": "S" });
@@ -106,6 +111,9 @@ async fn make_tables(file: &Path) -> anyhow::Result<()> {
         let request = client.post(&address).header("x-amz-target", "DynamoDB_20120810.CreateTable");
         let answer = request
             .header("content-type", "application/x-amz-json-1.0")
+            // Looked at, and not checked.
+            .header("authorization", AUTHORIZATION)
+            .header("x-amz-date", "20260101T000000Z")
             .body(body.to_string())
             .send()
             .await?;
