@@ -54,6 +54,15 @@ fn all_holds_where_much_goes_wrong_with_seed_11() {
     check_that_all_holds(11);
 }
 
+/// Then many come up just when they are believed to be gone.
+#[test]
+fn all_holds_where_functions_wait_long_for_their_turn() {
+    for seed in 1..=4 {
+        let report = check(&settings(seed, 2000, Mix { invocations_late: 0.4, ..Mix::default() }));
+        assert!(report.tally.troubles(Trouble::InvocationLate) > 100, "{report}");
+    }
+}
+
 #[test]
 fn all_holds_where_much_goes_wrong_with_seed_12() {
     check_that_all_holds(12);
